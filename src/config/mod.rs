@@ -1,0 +1,200 @@
+//! What a site decides: plain data in [`Settings`], and a [`Config`] that only validation can make.
+//!
+//! Every field has the default that its documentation states, so a site sets what it needs and leaves the rest:
+//!
+//! ```
+//! use sip_survivability::config::{Config, Settings};
+//! let mut settings = Settings::default();
+//! settings.proxy_set.targets = vec!["sip:192.0.2.1:5060".parse()?];
+//! settings.sas.default_gateway = vec!["sip:192.0.2.9".parse()?];
+//! let config: Config = settings.validate()?;
+//!
+//! let mut settings = Settings::default();
+//! settings.proxy_set.targets = vec!["sip:192.0.2.1".parse()?];
+//! settings.proxy_set.down_after = 0;
+//! let error = settings.validate().unwrap_err();
+//! assert_eq!(error.to_string(), "proxy_set.down_after = 0: must be at least 1");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod validate;
+
+use crate::uri::UriBuf;
+use std::time::Duration;
+
+pub use validate::{Config, ConfigError, Target};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Hosts besides our own addresses and the proxies' whose users are this branch's. Default: none.
+    pub domains: Vec<String>,
+    /// The central proxies and how they are watched.
+    pub proxy_set: ProxySet,
+    /// The survivability rules.
+    pub sas: Survivability,
+    /// The database of registered users.
+    pub registrar: Registrar,
+    /// What bounds memory and work.
+    pub limits: Limits,
+}
+
+/// The central proxies and how they are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProxySet {
+    /// SIP URIs with an IP address, in order of preference. Default: none, which only
+    /// [`SurvivabilityMode::AlwaysEmergency`] allows.
+    pub targets: Vec<UriBuf>,
+    /// Whether to probe by OPTIONS. Default: true.
+    pub keepalive: bool,
+    /// From one probe to the next while answers come. Default: 4 s.
+    pub keepalive_interval: Duration,
+    /// From one probe to the next while the target is down. Default: 4 s.
+    pub keepalive_interval_down: Duration,
+    /// How long a probe may stay unanswered before it is a miss, and the spacing of the probes that confirm a verdict.
+    /// Never below twice the target's smoothed round-trip time. Default: 250 ms.
+    pub reprobe_interval: Duration,
+    /// Misses in a row that make a target offline. Default: 8.
+    pub down_after: u32,
+    /// Answers in a row that make a target online again. Default: 2.
+    pub up_after: u32,
+    /// Status codes of a probe's answer that count as a miss; 200 is refused here. Default: none.
+    pub failure_responses: Vec<u16>,
+}
+
+impl Default for ProxySet {
+    fn default() -> Self {
+        Self {
+            targets: Vec::new(),
+            keepalive: true,
+            keepalive_interval: Duration::from_secs(4),
+            keepalive_interval_down: Duration::from_secs(4),
+            reprobe_interval: Duration::from_millis(250),
+            down_after: 8,
+            up_after: 2,
+            failure_responses: Vec::new(),
+        }
+    }
+}
+
+/// How the branch survives (`SASSurvivabilityMode` of the product).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SurvivabilityMode {
+    /// Mode 0: forward while the proxy is there, serve when it is lost.
+    #[default]
+    Standard,
+    /// Mode 1: always registrar and proxy of the branch; no keep-alive.
+    AlwaysEmergency,
+}
+
+/// What takes us into the emergency state (`SASEnteringEmergencyMode` of the product).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EnteringEmergency {
+    /// Unanswered keep-alives and unanswered requests, which are rescued.
+    #[default]
+    Requests,
+    /// Unanswered keep-alives only; an unanswered request ends by its own timers.
+    KeepAlive,
+}
+
+/// The survivability rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Survivability {
+    /// Default: standard.
+    pub survivability_mode: SurvivabilityMode,
+    /// Default: requests.
+    pub entering_emergency: EnteringEmergency,
+    /// How long a request to the proxy may stay without any response before it is rescued. Default: 2 s.
+    pub request_patience: Duration,
+    /// The same while the proxy is suspect. Default: 500 ms.
+    pub suspect_patience: Duration,
+    /// The least time in the emergency state before the first return; each flip within 10 minutes doubles it.
+    /// Default: 10 s.
+    pub minimum_dwell: Duration,
+    /// What doubling stops at. Default: 5 min.
+    pub maximum_dwell: Duration,
+    /// The expiry granted in the emergency state, less a random part of up to a quarter, so that refreshes spread.
+    /// 0: what was asked for. Default: 20 s.
+    pub registration_time: Duration,
+    /// REGISTER requests a second toward the proxy after its return. Default: 50.
+    pub return_rate: u32,
+    /// How long past its lifetime a binding that the proxy granted is used while the proxy is away. Default: 1 h.
+    pub stale_binding_grace: Duration,
+    /// SIP URIs with an IP address of the gateways of last resort, tried in order. Default: none.
+    pub default_gateway: Vec<UriBuf>,
+    /// How long a gateway may stay without any response before the next one is tried. Default: 4 s.
+    pub gateway_patience: Duration,
+    /// Users of a Request-URI that go to the default gateway in every state. Default: none.
+    pub emergency_numbers: Vec<String>,
+    /// What a SUBSCRIBE gets in the emergency state: 200..=699. Default: 489.
+    pub subscribe_response: u16,
+    /// Whether calls pass us for their whole life (RFC 3261 16.6 step 4). Default: true.
+    pub record_route: bool,
+    /// Whether a forwarded REGISTER gets our Path (RFC 3327). Default: true.
+    pub path: bool,
+}
+
+impl Default for Survivability {
+    fn default() -> Self {
+        Self {
+            survivability_mode: SurvivabilityMode::Standard,
+            entering_emergency: EnteringEmergency::Requests,
+            request_patience: Duration::from_secs(2),
+            suspect_patience: Duration::from_millis(500),
+            minimum_dwell: Duration::from_secs(10),
+            maximum_dwell: Duration::from_mins(5),
+            registration_time: Duration::from_secs(20),
+            return_rate: 50,
+            stale_binding_grace: Duration::from_hours(1),
+            default_gateway: Vec::new(),
+            gateway_patience: Duration::from_secs(4),
+            emergency_numbers: Vec::new(),
+            subscribe_response: 489,
+            record_route: true,
+            path: true,
+        }
+    }
+}
+
+/// The database of registered users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Registrar {
+    /// Addresses of record at most. Default: 100,000.
+    pub max_users: usize,
+    /// Contacts of one address of record at most. Default: 10.
+    pub max_contacts: usize,
+    /// Users, besides the emergency numbers, that nobody may register as. Default: none.
+    pub reserved_users: Vec<String>,
+}
+
+impl Default for Registrar {
+    fn default() -> Self {
+        Self { max_users: 100_000, max_contacts: 10, reserved_users: Vec::new() }
+    }
+}
+
+/// What bounds memory and work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest message, in bytes. Default: 65,535.
+    pub max_message: usize,
+    /// Header fields of one message at most. Default: 256.
+    pub max_headers: usize,
+    /// Live transactions at most. Default: 100,000.
+    pub max_transactions: usize,
+    /// Transactions beyond that limit that calls to emergency numbers may still use. Default: 1,000.
+    pub emergency_reserve: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_message: 65_535, max_headers: 256, max_transactions: 100_000, emergency_reserve: 1_000 }
+    }
+}

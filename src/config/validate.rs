@@ -1,0 +1,297 @@
+//! The step from [`Settings`] to [`Config`]: what could not work is refused here, so that nothing later has to ask.
+
+use super::{Settings, SurvivabilityMode};
+use crate::uri::{Host, Uri, UriBuf};
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::{Deref, RangeInclusive};
+use std::time::Duration;
+
+/// The port of a SIP URI that names none (RFC 3261 19.1.2).
+const SIP_PORT: u16 = 5060;
+
+/// One setting that could not work: its key, its value and the reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} = {value}: {reason}")]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// The key, with its section: `proxy_set.down_after`.
+    pub key: &'static str,
+    /// The value that was refused.
+    pub value: String,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// [`Settings`] that can work, with the addresses of all targets at hand. Reads like the settings it was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    settings: Settings,
+    proxies: Vec<Target>,
+    gateways: Vec<Target>,
+}
+
+/// A SIP URI and where it leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Target {
+    /// As configured.
+    pub uri: UriBuf,
+    /// Its address and port.
+    pub address: SocketAddr,
+}
+
+impl Target {
+    /// Whether `uri` names this target's host, by address.
+    #[must_use]
+    pub fn is_host_of(&self, uri: &Uri<'_>) -> bool {
+        uri.host_port().and_then(|hp| hp.socket_addr(SIP_PORT)) == Some(self.address)
+    }
+}
+
+impl Config {
+    /// The proxies, in order of preference.
+    #[must_use]
+    pub fn proxies(&self) -> &[Target] {
+        &self.proxies
+    }
+
+    /// The default gateways, in order of preference.
+    #[must_use]
+    pub fn gateways(&self) -> &[Target] {
+        &self.gateways
+    }
+
+    /// Whether `user` is an emergency number, digit for digit.
+    #[must_use]
+    pub fn is_emergency_number(&self, user: &str) -> bool {
+        self.settings.sas.emergency_numbers.iter().any(|number| number == user)
+    }
+}
+
+impl Deref for Config {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl Settings {
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// The first setting that could not work.
+    pub fn validate(self) -> Result<Config, ConfigError> {
+        let Self { domains, proxy_set, sas, registrar, limits } = &self;
+        for domain in domains {
+            ensure(
+                Host::parse(domain).is_some(),
+                "domains",
+                domain,
+                "neither a host name nor an IP address",
+            )?;
+        }
+
+        let always_emergency = sas.survivability_mode == SurvivabilityMode::AlwaysEmergency;
+        let proxies = targets("proxy_set.targets", &proxy_set.targets)?;
+        // sas.md 13.7: without a proxy only "always emergency" makes sense.
+        ensure(
+            !proxies.is_empty() || always_emergency,
+            "proxy_set.targets",
+            &"[]",
+            "must name a proxy unless sas.survivability_mode is \"always-emergency\"",
+        )?;
+        // sas.md 3.3 T7: neither probes nor requests would ever tell that the proxy is lost.
+        ensure(
+            proxy_set.keepalive
+                || always_emergency
+                || sas.entering_emergency == super::EnteringEmergency::Requests,
+            "proxy_set.keepalive",
+            &"false",
+            "needs sas.entering_emergency = \"requests\", else a lost proxy would never be noticed",
+        )?;
+        span("proxy_set.keepalive_interval", proxy_set.keepalive_interval, 100..=2_000_000_000)?;
+        span("proxy_set.keepalive_interval_down", proxy_set.keepalive_interval_down, 100..=2_000_000_000)?;
+        span("proxy_set.reprobe_interval", proxy_set.reprobe_interval, 10..=60_000)?;
+        at_least_one("proxy_set.down_after", proxy_set.down_after as usize)?;
+        at_least_one("proxy_set.up_after", proxy_set.up_after as usize)?;
+        for &code in &proxy_set.failure_responses {
+            let usable = (300..=699).contains(&code);
+            ensure(usable, "proxy_set.failure_responses", &code, "must be from 300 to 699")?;
+        }
+
+        let gateways = targets("sas.default_gateway", &sas.default_gateway)?;
+        span("sas.request_patience", sas.request_patience, 10..=32_000)?;
+        span("sas.suspect_patience", sas.suspect_patience, 10..=32_000)?;
+        span("sas.gateway_patience", sas.gateway_patience, 10..=32_000)?;
+        span("sas.minimum_dwell", sas.minimum_dwell, 0..=86_400_000)?;
+        ensure(
+            sas.maximum_dwell >= sas.minimum_dwell,
+            "sas.maximum_dwell",
+            &Millis(sas.maximum_dwell),
+            "must not be below sas.minimum_dwell",
+        )?;
+        span("sas.maximum_dwell", sas.maximum_dwell, 0..=86_400_000)?;
+        span("sas.registration_time", sas.registration_time, 0..=2_000_000_000)?;
+        ensure(
+            sas.registration_time.subsec_nanos() == 0,
+            "sas.registration_time",
+            &Millis(sas.registration_time),
+            "must be whole seconds",
+        )?;
+        at_least_one("sas.return_rate", sas.return_rate as usize)?;
+        span("sas.stale_binding_grace", sas.stale_binding_grace, 0..=2_000_000_000)?;
+        for number in &sas.emergency_numbers {
+            let usable = !number.is_empty() && number.bytes().all(|b| b.is_ascii_graphic() && b != b'@');
+            ensure(
+                usable,
+                "sas.emergency_numbers",
+                number,
+                "must be a user part of a SIP URI, such as \"911\"",
+            )?;
+        }
+        let code = sas.subscribe_response;
+        ensure((200..=699).contains(&code), "sas.subscribe_response", &code, "must be from 200 to 699")?;
+
+        at_least_one("registrar.max_users", registrar.max_users)?;
+        at_least_one("registrar.max_contacts", registrar.max_contacts)?;
+        ensure(
+            (500..=16_777_216).contains(&limits.max_message),
+            "limits.max_message",
+            &limits.max_message,
+            "must be from 500 to 16777216 bytes",
+        )?;
+        ensure(
+            (10..=65_535).contains(&limits.max_headers),
+            "limits.max_headers",
+            &limits.max_headers,
+            "must be from 10 to 65535",
+        )?;
+        at_least_one("limits.max_transactions", limits.max_transactions)?;
+        Ok(Config { proxies, gateways, settings: self })
+    }
+}
+
+fn targets(key: &'static str, uris: &[UriBuf]) -> Result<Vec<Target>, ConfigError> {
+    let mut targets: Vec<Target> = Vec::with_capacity(uris.len());
+    for uri in uris {
+        let view = uri.as_uri();
+        ensure(view.is_sip(), key, uri, "must be a sip: URI")?;
+        let udp = view.param("transport").flatten().is_none_or(|t| t.eq_ignore_ascii_case("udp"));
+        let plain = matches!(view.scheme(), crate::uri::Scheme::Sip);
+        ensure(plain && udp, key, uri, "must be reached over UDP, the one transport so far")?;
+        let address = view.host_port().and_then(|hp| hp.socket_addr(SIP_PORT));
+        let Some(address) = address.filter(|a| !a.ip().is_unspecified() && a.port() != 0) else {
+            return Err(ConfigError {
+                key,
+                value: uri.to_string(),
+                reason: "must have an IP address for its host, and no port 0",
+            });
+        };
+        ensure(!targets.iter().any(|t| t.address == address), key, uri, "stands there twice")?;
+        targets.push(Target { uri: uri.clone(), address });
+    }
+    Ok(targets)
+}
+
+fn ensure(
+    holds: bool,
+    key: &'static str,
+    value: &dyn fmt::Display,
+    reason: &'static str,
+) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError { key, value: value.to_string(), reason }) }
+}
+
+fn at_least_one(key: &'static str, value: usize) -> Result<(), ConfigError> {
+    ensure(value >= 1, key, &value, "must be at least 1")
+}
+
+fn span(key: &'static str, value: Duration, millis: RangeInclusive<u64>) -> Result<(), ConfigError> {
+    let within =
+        Duration::from_millis(*millis.start()) <= value && value <= Duration::from_millis(*millis.end());
+    let reason = match (millis.start(), millis.end()) {
+        (10, 32_000) => "must be from 10ms to 32s",
+        (10, _) => "must be from 10ms to 60s",
+        (100, _) => "must be from 100ms to 2000000s",
+        (_, 86_400_000) => "must be at most 24h",
+        _ => "must be at most 2000000s",
+    };
+    ensure(within, key, &Millis(value), reason)
+}
+
+/// A duration as a site writes it.
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.as_secs(), self.0.subsec_nanos()) {
+            (secs, 0) => write!(f, "{secs}s"),
+            _ => write!(f, "{}ms", self.0.as_millis()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standard() -> Settings {
+        let mut settings = Settings::default();
+        settings.proxy_set.targets = vec!["sip:192.0.2.1".parse().unwrap()];
+        settings
+    }
+
+    fn refused(change: impl FnOnce(&mut Settings)) -> String {
+        let mut settings = standard();
+        change(&mut settings);
+        settings.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_defaults_with_one_proxy_are_valid() {
+        let config = standard().validate().unwrap();
+        assert_eq!(config.proxies()[0].address, "192.0.2.1:5060".parse().unwrap());
+    }
+
+    #[test]
+    fn a_branch_without_proxy_is_always_in_emergency() {
+        assert!(
+            refused(|s| s.proxy_set.targets.clear()).starts_with("proxy_set.targets = []: must name a proxy")
+        );
+        let mut settings = Settings::default();
+        settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
+        assert!(settings.validate().is_ok());
+    }
+
+    #[test]
+    fn what_could_never_act_is_refused() {
+        let error = refused(|s| {
+            s.proxy_set.keepalive = false;
+            s.sas.entering_emergency = super::super::EnteringEmergency::KeepAlive;
+        });
+        assert!(error.starts_with("proxy_set.keepalive = false: needs"), "{error}");
+    }
+
+    #[test]
+    fn a_refusal_names_key_value_and_reason() {
+        assert_eq!(refused(|s| s.proxy_set.up_after = 0), "proxy_set.up_after = 0: must be at least 1");
+        assert_eq!(
+            refused(|s| s.sas.request_patience = Duration::ZERO),
+            "sas.request_patience = 0s: must be from 10ms to 32s"
+        );
+        assert_eq!(
+            refused(|s| s.sas.default_gateway = vec!["sip:gw.example".parse().unwrap()]),
+            "sas.default_gateway = sip:gw.example: must have an IP address for its host, and no port 0"
+        );
+        assert_eq!(
+            refused(|s| s.proxy_set.failure_responses = vec![200]),
+            "proxy_set.failure_responses = 200: must be from 300 to 699"
+        );
+        assert_eq!(
+            refused(|s| s.sas.registration_time = Duration::from_millis(1500)),
+            "sas.registration_time = 1500ms: must be whole seconds"
+        );
+    }
+}

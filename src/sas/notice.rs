@@ -1,0 +1,102 @@
+//! Typed facts for whoever watches: logs, alarms, tests.
+
+use crate::mode::{Cause, State};
+use crate::registrar::Origin;
+use crate::routing::{Reason, Step};
+use crate::transport::Transport;
+use crate::upstream::{ProxyStatus, StatusCause};
+use std::net::SocketAddr;
+
+/// A fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A flow that takes requests was opened.
+    Listening {
+        /// What runs on it.
+        transport: Transport,
+        /// Our address on it.
+        address: SocketAddr,
+    },
+    /// The branch changed between normal and emergency (`sas.md` 3.3).
+    StateChanged {
+        /// What it was.
+        from: State,
+        /// What it is.
+        to: State,
+        /// Why.
+        cause: Cause,
+    },
+    /// A proxy's health changed (`sas.md` 3.1).
+    ProxyStatus {
+        /// Which proxy, as configured.
+        target: Box<str>,
+        /// What it is now.
+        status: ProxyStatus,
+        /// Why.
+        cause: StatusCause,
+    },
+    /// A contact was added to the database.
+    UserBound(BoundContact),
+    /// A contact's lifetime was renewed.
+    UserRefreshed(BoundContact),
+    /// A contact was removed by its owner.
+    UserUnbound(BoundContact),
+    /// A contact's lifetime ended.
+    UserExpired(BoundContact),
+    /// The database took no more users or contacts.
+    DatabaseFull {
+        /// Who could not be stored.
+        aor: Box<str>,
+    },
+    /// A request outside a dialog, or one that had to leave its route, was sent on.
+    RequestRouted {
+        /// Its method.
+        method: Box<str>,
+        /// From's URI.
+        from: Box<str>,
+        /// The Request-URI that it goes out with.
+        to: Box<str>,
+        /// The step that decided.
+        step: Step,
+        /// Which steps matched or were passed over, and why.
+        reasons: Vec<Reason>,
+    },
+    /// A request was refused by us.
+    RequestRejected {
+        /// Its method.
+        method: Box<str>,
+        /// From's URI.
+        from: Box<str>,
+        /// The status we answered with.
+        status: u16,
+        /// Why, in words.
+        reason: Box<str>,
+    },
+    /// A call to an emergency number that no route could take.
+    EmergencyCallFailed {
+        /// From's URI.
+        from: Box<str>,
+        /// The number.
+        number: Box<str>,
+    },
+    /// What could not be read was dropped. At most one of these comes each second.
+    GarbageDropped {
+        /// Who sent the latest.
+        from: SocketAddr,
+        /// How many since the last such notice.
+        count: u64,
+    },
+}
+
+/// A user's contact, and who granted it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BoundContact {
+    /// The address of record, as a URI.
+    pub aor: Box<str>,
+    /// The contact, as a URI.
+    pub contact: Box<str>,
+    /// Who granted it.
+    pub origin: Origin,
+}

@@ -1,0 +1,78 @@
+//! Flows: the ways to send and receive that the caller opened.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Names a flow. The caller chooses it and never uses it again for another flow, so that an event that comes late for
+/// a closed flow finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowId(pub u64);
+
+/// What runs on a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// SIP over UDP (RFC 3261 section 18).
+    Udp,
+}
+
+impl Transport {
+    /// The name in a Via: `UDP`.
+    #[must_use]
+    pub const fn via_name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Udp => "udp",
+        })
+    }
+}
+
+/// An open flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flow {
+    pub(crate) transport: Transport,
+    /// Our address as the other side sees it.
+    pub(crate) local: SocketAddr,
+}
+
+/// The open flows. Few, so an ordered map: the first that fits is always the same one.
+#[derive(Debug, Default)]
+pub struct Flows(BTreeMap<FlowId, Flow>);
+
+impl Flows {
+    pub(crate) fn open(&mut self, id: FlowId, flow: Flow) {
+        self.0.insert(id, flow);
+    }
+
+    pub(crate) fn close(&mut self, id: FlowId) {
+        self.0.remove(&id);
+    }
+
+    pub(crate) fn find(&self, id: FlowId) -> Option<&Flow> {
+        self.0.get(&id)
+    }
+
+    /// A flow that can reach `to`: `preferred` if it can, else the first one of the same address family, loopback
+    /// with loopback.
+    pub(crate) fn toward(&self, to: SocketAddr, preferred: Option<FlowId>) -> Option<FlowId> {
+        let fits = |flow: &Flow| flow.local.is_ipv4() == to.is_ipv4();
+        let near = |flow: &Flow| fits(flow) && flow.local.ip().is_loopback() == to.ip().is_loopback();
+        preferred
+            .filter(|id| self.0.get(id).is_some_and(near))
+            .or_else(|| self.0.iter().find(|(_, flow)| near(flow)).map(|(id, _)| *id))
+            .or_else(|| self.0.iter().find(|(_, flow)| fits(flow)).map(|(id, _)| *id))
+    }
+
+    /// Whether `address` is one of ours.
+    pub(crate) fn is_local(&self, address: SocketAddr) -> bool {
+        self.0.values().any(|flow| flow.local == address)
+    }
+}

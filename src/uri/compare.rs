@@ -1,0 +1,85 @@
+//! Equality of URIs by RFC 3261 19.1.4.
+
+use super::{Uri, escape::unescape};
+
+/// These count even if they stand in one of the two URIs only.
+const NEVER_IGNORED: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
+
+pub(super) fn equivalent(a: &Uri<'_>, b: &Uri<'_>) -> bool {
+    if !a.is_sip() || !b.is_sip() {
+        return a.as_str().eq_ignore_ascii_case(b.as_str());
+    }
+    a.scheme() == b.scheme()
+        && same_text(a.user(), b.user())
+        && same_text(a.password(), b.password())
+        && a.host() == b.host()
+        // "A URI omitting any component with a default value will not match a URI explicitly containing that
+        // component with its default value."
+        && a.port() == b.port()
+        && params_agree(a, b)
+        && params_agree(b, a)
+        && headers_agree(a, b)
+        && headers_agree(b, a)
+}
+
+/// Case matters in user and password; an escape equals what it stands for.
+fn same_text(a: Option<&str>, b: Option<&str>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a == b || unescape(a) == unescape(b),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+fn params_agree(a: &Uri<'_>, b: &Uri<'_>) -> bool {
+    a.params().all(|(name, value)| match b.param(&unescape(name)) {
+        Some(other) => same_folded(value.unwrap_or_default(), other.unwrap_or_default()),
+        None => !NEVER_IGNORED.iter().any(|never| never.eq_ignore_ascii_case(name)),
+    })
+}
+
+/// "URI header components are never ignored."
+fn headers_agree(a: &Uri<'_>, b: &Uri<'_>) -> bool {
+    a.headers().all(|(name, value)| {
+        b.headers().any(|(other, also)| same_folded(name, other) && unescape(value) == unescape(also))
+    })
+}
+
+fn same_folded(a: &str, b: &str) -> bool {
+    unescape(a).eq_ignore_ascii_case(&unescape(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eq(a: &str, b: &str) -> bool {
+        Uri::parse(a).unwrap().equivalent(&Uri::parse(b).unwrap())
+    }
+
+    #[test]
+    fn the_pairs_of_rfc_3261_19_1_4_that_are_equal() {
+        assert!(eq("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"));
+        assert!(eq("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"));
+        assert!(eq("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;newparam=5"));
+        assert!(eq(
+            "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+            "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com"
+        ));
+        assert!(eq(
+            "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+            "sip:alice@atlanta.com?priority=urgent&subject=project%20x"
+        ));
+    }
+
+    #[test]
+    fn the_pairs_of_rfc_3261_19_1_4_that_differ() {
+        assert!(!eq("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"));
+        assert!(!eq("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"));
+        assert!(!eq("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"));
+        assert!(!eq("sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"));
+        assert!(!eq("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"));
+        assert!(!eq("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"));
+        assert!(!eq("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"));
+    }
+}

@@ -1,0 +1,179 @@
+//! `host = hostname / IPv4address / IPv6reference` and `hostport` (RFC 3261 25.1), shared by URIs and Via.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// A host: a name, or an address.
+#[derive(Clone, Copy, Debug, Eq)]
+#[non_exhaustive]
+pub enum Host<'a> {
+    /// A domain name, as written.
+    Name(&'a str),
+    /// An IPv4 address.
+    V4(Ipv4Addr),
+    /// An IPv6 address, written in brackets.
+    V6(Ipv6Addr),
+}
+
+impl<'a> Host<'a> {
+    /// Parses a whole text.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        if let Some(inner) = text.strip_prefix('[') {
+            return inner.strip_suffix(']')?.parse().ok().map(Self::V6);
+        }
+        if let Ok(address) = text.parse() {
+            return Some(Self::V4(address));
+        }
+        // RFC 3261 25.1 hostname, with the underscore that the field uses. Names end in a label that starts with a
+        // letter (toplabel), which refuses broken IPv4 addresses.
+        let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
+        let valid = |label: &str| {
+            !label.is_empty()
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        };
+        let top = labels.next_back()?;
+        (valid(top) && !top.starts_with(|c: char| c.is_ascii_digit()) && labels.all(valid))
+            .then_some(Self::Name(text))
+    }
+
+    /// The address, if the host is one.
+    #[must_use]
+    pub const fn ip(&self) -> Option<IpAddr> {
+        match *self {
+            Self::Name(_) => None,
+            Self::V4(address) => Some(IpAddr::V4(address)),
+            Self::V6(address) => Some(IpAddr::V6(address)),
+        }
+    }
+}
+
+/// Names compare without case, addresses by value (RFC 3261 19.1.4).
+impl PartialEq for Host<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Name(a), Self::Name(b)) => a.eq_ignore_ascii_case(b),
+            (Self::Name(_), Self::V4(_) | Self::V6(_)) | (Self::V4(_) | Self::V6(_), Self::Name(_)) => false,
+            (Self::V4(_) | Self::V6(_), Self::V4(_) | Self::V6(_)) => self.ip() == other.ip(),
+        }
+    }
+}
+
+impl From<IpAddr> for Host<'_> {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::V4(address),
+            IpAddr::V6(address) => Self::V6(address),
+        }
+    }
+}
+
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::V4(address) => write!(f, "{address}"),
+            Self::V6(address) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+/// A host with the port that was written, if any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostPort<'a> {
+    /// The host.
+    pub host: Host<'a>,
+    /// The port as written; the default depends on the transport.
+    pub port: Option<u16>,
+}
+
+impl<'a> HostPort<'a> {
+    /// Host and port.
+    #[must_use]
+    pub const fn new(host: Host<'a>, port: Option<u16>) -> Self {
+        Self { host, port }
+    }
+
+    /// Reads a host and, behind a colon, a port from the front of `text`. Gives the number of bytes read; a colon
+    /// that no valid port follows is left unread.
+    pub(crate) fn prefix(text: &'a str) -> Option<(Self, usize)> {
+        let bytes = text.as_bytes();
+        let host_len = if bytes.first() == Some(&b'[') {
+            memchr::memchr(b']', bytes)? + 1
+        } else {
+            let in_name = |&b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+            bytes.iter().position(|b| !in_name(b)).unwrap_or(bytes.len())
+        };
+        let host = Host::parse(text.get(..host_len)?)?;
+        let after = text.get(host_len..)?;
+        let Some(digits) = after.strip_prefix(':') else {
+            return Some((Self { host, port: None }, host_len));
+        };
+        let len = digits.bytes().take_while(u8::is_ascii_digit).count();
+        Some(match digits.get(..len).and_then(|digits| digits.parse().ok()) {
+            Some(port) => (Self { host, port: Some(port) }, host_len + 1 + len),
+            None => (Self { host, port: None }, host_len),
+        })
+    }
+
+    /// How many bytes of `text`, from which this was read, the host takes.
+    pub(super) fn host_len(&self, text: &str) -> usize {
+        match self.host {
+            Host::Name(name) => name.len(),
+            Host::V4(_) => text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count(),
+            Host::V6(_) => memchr::memchr(b']', text.as_bytes()).map_or(text.len(), |at| at + 1),
+        }
+    }
+
+    /// The socket address, if the host is an address; `default_port` where none is written.
+    #[must_use]
+    pub fn socket_addr(&self, default_port: u16) -> Option<SocketAddr> {
+        self.host.ip().map(|ip| SocketAddr::new(ip, self.port.unwrap_or(default_port)))
+    }
+}
+
+impl From<SocketAddr> for HostPort<'_> {
+    fn from(address: SocketAddr) -> Self {
+        Self { host: address.ip().into(), port: Some(address.port()) }
+    }
+}
+
+impl fmt::Display for HostPort<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_names_or_addresses() {
+        assert_eq!(Host::parse("a-b.example."), Some(Host::Name("a-b.example.")));
+        assert_eq!(Host::parse("192.0.2.1"), Some(Host::V4(Ipv4Addr::new(192, 0, 2, 1))));
+        assert_eq!(Host::parse("[::1]"), Some(Host::V6(Ipv6Addr::LOCALHOST)));
+        for bad in ["", ".", "a..b", "-a", "a-", "192.0.2.256", "1.2.3", "[::1", "::1", "a b"] {
+            assert_eq!(Host::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_compare_without_case() {
+        assert_eq!(Host::Name("Example.COM"), Host::Name("example.com"));
+        assert_ne!(Host::Name("example.com"), Host::V4(Ipv4Addr::LOCALHOST));
+    }
+
+    #[test]
+    fn a_prefix_ends_where_the_host_and_port_end() {
+        let read = |text| HostPort::prefix(text).map(|(hp, used)| (hp.to_string(), used));
+        assert_eq!(read("h:5060;lr"), Some(("h:5060".into(), 6)));
+        assert_eq!(read("[::1]:5060"), Some(("[::1]:5060".into(), 10)));
+        assert_eq!(read("h:x"), Some(("h".into(), 1)));
+        assert_eq!(read(":5060"), None);
+    }
+}

@@ -1,0 +1,468 @@
+//! SIP, SIPS and other URIs (RFC 3261 section 19.1 and 25.1): parse, compare, escape, and the key to look users up by.
+//!
+//! [`Uri`] is a view of text that stays where it is; [`UriBuf`] owns a copy. Both have the accessors of `Uri`
+//! (`buf.as_uri()` costs nothing). Parsing finds the parts and refuses what has no host to send to; it changes
+//! nothing, and `as_str` gives back what came, byte for byte.
+
+mod compare;
+mod escape;
+mod host;
+mod key;
+
+pub use escape::unescape;
+pub use host::{Host, HostPort};
+pub use key::{AorKey, HomeHosts};
+
+use std::fmt;
+
+/// Why a text is no usable URI. `offset` counts bytes from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} at byte {offset} of the URI")]
+#[non_exhaustive]
+pub struct UriError {
+    /// What is wrong.
+    pub kind: UriErrorKind,
+    /// Where.
+    pub offset: usize,
+}
+
+/// What is wrong with a URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UriErrorKind {
+    /// No scheme: a URI starts with a letter and has a colon.
+    #[error("no scheme")]
+    Scheme,
+    /// A byte that must be escaped, or a broken `%` escape.
+    #[error("a character that may not stand here")]
+    Character,
+    /// An empty user before `@`.
+    #[error("an empty user part")]
+    EmptyUser,
+    /// No host, or one that is neither a name nor an IP address.
+    #[error("no valid host")]
+    Host,
+    /// A port that is no number from 0 to 65535.
+    #[error("no valid port")]
+    Port,
+    /// Longer than 65,535 bytes.
+    #[error("too long")]
+    TooLong,
+}
+
+/// The scheme of a URI. Unknown ones are kept as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Scheme<'a> {
+    /// `sip:`
+    Sip,
+    /// `sips:`
+    Sips,
+    /// `tel:` (RFC 3966)
+    Tel,
+    /// Any other, as it was written.
+    Other(&'a str),
+}
+
+/// Where the parts of a URI lie in its text. 16 bits suffice: longer URIs are refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Layout {
+    /// End of the scheme, at the colon.
+    scheme: u16,
+    /// User, without password: start is always `scheme + 1`.
+    user_end: u16,
+    /// Password between these, if `password_end > user_end`.
+    password_end: u16,
+    /// Host, brackets included. Empty for URIs that have none.
+    host: (u16, u16),
+    port: Option<u16>,
+    /// Start of `;params`, which end where the headers start.
+    params: u16,
+    /// Start of `?headers`, which end with the text.
+    headers: u16,
+}
+
+/// A view of a URI.
+///
+/// ```
+/// use sip_survivability::uri::Uri;
+/// let uri = Uri::parse("sip:alice@atlanta.example:5070;transport=tcp")?;
+/// assert_eq!(uri.user(), Some("alice"));
+/// assert_eq!(uri.port(), Some(5070));
+/// assert_eq!(uri.param("transport"), Some(Some("tcp")));
+/// # Ok::<(), sip_survivability::uri::UriError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Uri<'a> {
+    text: &'a str,
+    layout: Layout,
+}
+
+impl<'a> Uri<'a> {
+    /// Finds the parts of `text`.
+    ///
+    /// # Errors
+    /// [`UriError`] says what cannot be understood, and where.
+    pub fn parse(text: &'a str) -> Result<Self, UriError> {
+        let fail = |kind, offset| Err(UriError { kind, offset });
+        if text.len() > usize::from(u16::MAX) {
+            return fail(UriErrorKind::TooLong, usize::from(u16::MAX));
+        }
+        let bytes = text.as_bytes();
+        let Some(colon) = bytes.iter().position(|&b| b == b':') else {
+            return fail(UriErrorKind::Scheme, 0);
+        };
+        let scheme = &text[..colon];
+        // RFC 3261 25.1: scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
+        if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        {
+            return fail(UriErrorKind::Scheme, 0);
+        }
+        if let Some(offset) = bytes.iter().position(|&b| b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"'))
+        {
+            return fail(UriErrorKind::Character, offset);
+        }
+        if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
+            parse_sip(text, colon)
+        } else {
+            Ok(Self { text, layout: opaque(text, colon) })
+        }
+    }
+
+    /// The text as it came.
+    #[must_use]
+    pub const fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    fn slice(&self, from: u16, to: u16) -> &'a str {
+        self.text.get(usize::from(from)..usize::from(to)).unwrap_or_default()
+    }
+
+    /// The scheme.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme<'a> {
+        let name = self.slice(0, self.layout.scheme);
+        if name.eq_ignore_ascii_case("sip") {
+            Scheme::Sip
+        } else if name.eq_ignore_ascii_case("sips") {
+            Scheme::Sips
+        } else if name.eq_ignore_ascii_case("tel") {
+            Scheme::Tel
+        } else {
+            Scheme::Other(name)
+        }
+    }
+
+    /// Whether the scheme is `sip` or `sips`.
+    #[must_use]
+    pub fn is_sip(&self) -> bool {
+        matches!(self.scheme(), Scheme::Sip | Scheme::Sips)
+    }
+
+    /// The user part as written, without password; for `tel` the number. `None` if there is none.
+    #[must_use]
+    pub fn user(&self) -> Option<&'a str> {
+        let user = self.slice(self.layout.scheme + 1, self.layout.user_end);
+        (!user.is_empty()).then_some(user)
+    }
+
+    /// The password, which nobody should use (RFC 3261 19.1.1).
+    #[must_use]
+    pub fn password(&self) -> Option<&'a str> {
+        (self.layout.password_end > self.layout.user_end)
+            .then(|| self.slice(self.layout.user_end + 1, self.layout.password_end))
+    }
+
+    /// The host of a SIP or SIPS URI.
+    #[must_use]
+    pub fn host(&self) -> Option<Host<'a>> {
+        Host::parse(self.slice(self.layout.host.0, self.layout.host.1))
+    }
+
+    /// The port, if one is written.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        self.layout.port
+    }
+
+    /// Host and port of a SIP or SIPS URI.
+    #[must_use]
+    pub fn host_port(&self) -> Option<HostPort<'a>> {
+        self.host().map(|host| HostPort { host, port: self.port() })
+    }
+
+    /// The parameters as written, with the leading `;`, or nothing.
+    #[must_use]
+    pub fn params_str(&self) -> &'a str {
+        self.slice(self.layout.params, self.layout.headers)
+    }
+
+    /// The parameters: name, and value if it has one.
+    pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
+        self.params_str().split(';').skip(1).map(|param| match param.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (param, None),
+        })
+    }
+
+    /// The parameter `name` (case does not matter): `Some(None)` if it stands there without a value.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<Option<&'a str>> {
+        self.params().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Whether the parameter `lr` is there: a loose router (RFC 3261 19.1.1).
+    #[must_use]
+    pub fn is_loose_router(&self) -> bool {
+        self.param("lr").is_some()
+    }
+
+    /// The headers part as written, with the leading `?`, or nothing.
+    #[must_use]
+    pub fn headers_str(&self) -> &'a str {
+        self.slice(self.layout.headers, u16::try_from(self.text.len()).unwrap_or(u16::MAX))
+    }
+
+    /// The headers: name and value.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let text = self.headers_str().strip_prefix('?').unwrap_or_default();
+        text.split('&').filter(|header| !header.is_empty()).map(|h| h.split_once('=').unwrap_or((h, "")))
+    }
+
+    /// Whether both mean the same by RFC 3261 19.1.4. Not transitive, so never a map's key: see [`AorKey`].
+    #[must_use]
+    pub fn equivalent(&self, other: &Uri<'_>) -> bool {
+        compare::equivalent(self, other)
+    }
+
+    /// An owned copy.
+    #[must_use]
+    pub fn to_buf(&self) -> UriBuf {
+        UriBuf { text: self.text.into(), layout: self.layout }
+    }
+}
+
+/// RFC 3261 25.1: `SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]`
+fn parse_sip(text: &str, colon: usize) -> Result<Uri<'_>, UriError> {
+    let fail = |kind, offset| Err(UriError { kind, offset });
+    let start = colon + 1;
+    let short = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+    let mut layout = Layout { scheme: short(colon), user_end: short(start), ..Layout::default() };
+    let rest = text.get(start..).unwrap_or_default();
+
+    // `@` is escaped everywhere but behind the userinfo, so the first one ends it; `;` and `?` may stand in a user.
+    let host_start = match memchr::memchr(b'@', rest.as_bytes()) {
+        None => start,
+        Some(0) => return fail(UriErrorKind::EmptyUser, start),
+        Some(at) => {
+            let userinfo = rest.get(..at).unwrap_or_default();
+            if let Some(bad) = escape::bad_escape(userinfo) {
+                return fail(UriErrorKind::Character, start + bad);
+            }
+            let user = userinfo.split(':').next().unwrap_or_default();
+            if user.is_empty() {
+                return fail(UriErrorKind::EmptyUser, start);
+            }
+            layout.user_end = short(start + user.len());
+            start + at + 1
+        }
+    };
+    layout.password_end = if host_start > start { short(host_start - 1) } else { layout.user_end };
+
+    let rest = text.get(host_start..).unwrap_or_default();
+    let Some((hostport, used)) = HostPort::prefix(rest) else {
+        return fail(UriErrorKind::Host, host_start);
+    };
+    layout.port = hostport.port;
+    layout.host = (short(host_start), short(host_start + hostport.host_len(rest)));
+    let tail_start = host_start + used;
+    let tail = rest.get(used..).unwrap_or_default();
+    match tail.as_bytes().first() {
+        None | Some(b';' | b'?') => {}
+        Some(b':') => return fail(UriErrorKind::Port, tail_start),
+        Some(_) => return fail(UriErrorKind::Host, tail_start),
+    }
+    if let Some(at) = memchr::memchr(b'@', tail.as_bytes()) {
+        return fail(UriErrorKind::Character, tail_start + at);
+    }
+    if let Some(bad) = escape::bad_escape(tail) {
+        return fail(UriErrorKind::Character, tail_start + bad);
+    }
+    layout.params = short(tail_start);
+    layout.headers = short(memchr::memchr(b'?', tail.as_bytes()).map_or(text.len(), |at| tail_start + at));
+    Ok(Uri { text, layout })
+}
+
+/// Any other scheme: what stands before the first `;` or `?` counts as the user, so that `tel:` numbers read alike.
+fn opaque(text: &str, colon: usize) -> Layout {
+    let short = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+    let rest = text.get(colon + 1..).unwrap_or_default();
+    let user_end = colon + 1 + rest.find([';', '?']).unwrap_or(rest.len());
+    let headers = text.get(user_end..).and_then(|tail| tail.find('?')).map_or(text.len(), |at| user_end + at);
+    Layout {
+        scheme: short(colon),
+        user_end: short(user_end),
+        password_end: short(user_end),
+        host: (0, 0),
+        port: None,
+        params: short(user_end),
+        headers: short(headers),
+    }
+}
+
+impl fmt::Debug for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{}>", self.text)
+    }
+}
+
+impl fmt::Display for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+/// Textual equality. For equality of meaning use [`Uri::equivalent`].
+impl PartialEq for Uri<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Uri<'_> {}
+
+/// A URI that owns its text.
+#[derive(Clone)]
+pub struct UriBuf {
+    text: Box<str>,
+    layout: Layout,
+}
+
+impl UriBuf {
+    /// Parses and copies `text`.
+    ///
+    /// # Errors
+    /// As [`Uri::parse`].
+    pub fn parse(text: &str) -> Result<Self, UriError> {
+        Uri::parse(text).map(|uri| uri.to_buf())
+    }
+
+    /// The view that has all accessors.
+    #[must_use]
+    pub fn as_uri(&self) -> Uri<'_> {
+        Uri { text: &self.text, layout: self.layout }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl std::str::FromStr for UriBuf {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Debug for UriBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.as_uri(), f)
+    }
+}
+
+impl fmt::Display for UriBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Textual equality. For equality of meaning use [`Uri::equivalent`].
+impl PartialEq for UriBuf {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for UriBuf {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    #[test]
+    fn all_parts_of_a_sip_uri_are_found() {
+        let uri =
+            Uri::parse("sips:alice:secret@[2001:db8::1]:5071;transport=tcp;lr?subject=x&priority=urgent")
+                .unwrap();
+        assert_eq!(uri.scheme(), Scheme::Sips);
+        assert_eq!(uri.user(), Some("alice"));
+        assert_eq!(uri.password(), Some("secret"));
+        assert_eq!(uri.host(), Some(Host::V6("2001:db8::1".parse::<Ipv6Addr>().unwrap())));
+        assert_eq!(uri.port(), Some(5071));
+        assert_eq!(uri.params().collect::<Vec<_>>(), [("transport", Some("tcp")), ("lr", None)]);
+        assert!(uri.is_loose_router());
+        assert_eq!(uri.headers().collect::<Vec<_>>(), [("subject", "x"), ("priority", "urgent")]);
+    }
+
+    #[test]
+    fn a_user_may_hold_semicolon_and_question_mark() {
+        let uri = Uri::parse("sip:1234;phone-context=+1?x@gw.example").unwrap();
+        assert_eq!(uri.user(), Some("1234;phone-context=+1?x"));
+        assert_eq!(uri.host(), Some(Host::Name("gw.example")));
+        assert_eq!(uri.params_str(), "");
+    }
+
+    #[test]
+    fn a_bare_host_is_enough() {
+        let uri = Uri::parse("sip:192.0.2.1").unwrap();
+        assert_eq!((uri.user(), uri.port()), (None, None));
+        assert_eq!(uri.host(), Some(Host::V4(Ipv4Addr::new(192, 0, 2, 1))));
+    }
+
+    #[test]
+    fn other_schemes_are_kept_as_data() {
+        let uri = Uri::parse("tel:+358-555-1234567;postd=pp22").unwrap();
+        assert_eq!(uri.scheme(), Scheme::Tel);
+        assert_eq!(uri.user(), Some("+358-555-1234567"));
+        assert_eq!(uri.param("postd"), Some(Some("pp22")));
+        assert_eq!(uri.host(), None);
+        assert_eq!(Uri::parse("nobodyKnows:x").unwrap().scheme(), Scheme::Other("nobodyKnows"));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_to_is_refused() {
+        use UriErrorKind::*;
+        for (text, kind) in [
+            ("", Scheme),
+            ("alice", Scheme),
+            ("1sip:a@b", Scheme),
+            ("sip:", Host),
+            ("sip:@host", EmptyUser),
+            ("sip:a@", Host),
+            ("sip:a@b@c", Host),
+            ("sip:a@host;x=y@z", Character),
+            ("sip:a@host:99999", Port),
+            ("sip:a@host:", Port),
+            ("sip:a@[::1", Host),
+            ("sip:a b@host", Character),
+            ("sip:a%4@host", Character),
+            ("sip:a@ho<st", Character),
+        ] {
+            assert_eq!(Uri::parse(text).unwrap_err().kind, kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_text_comes_back_as_it_was() {
+        for text in ["SIP:Alice@Atlanta.EXAMPLE", "sip:%61lice@h;LR", "tel:911", "sip:h:5060?a=b"] {
+            assert_eq!(UriBuf::parse(text).unwrap().to_string(), text);
+        }
+    }
+}
