@@ -1,0 +1,67 @@
+//! Header fields: their names, and one file for each *shape* of value.
+//!
+//! Values are views of the message's text. Folding is white space like any other here: the head index leaves CR and LF
+//! in a value only where a fold was.
+
+mod cseq;
+mod lex;
+mod list;
+mod name;
+mod name_addr;
+mod number;
+mod params;
+mod via;
+
+pub use cseq::{CSeq, Method};
+pub use list::List;
+pub use name::HeaderName;
+pub use name_addr::{Contact, NameAddr};
+pub use number::delta_seconds;
+pub use params::Params;
+pub use via::Via;
+
+pub(crate) use lex::{is_token, trim};
+
+/// Why a header field's value is not what its name promises. `offset` counts bytes from the value's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} at byte {offset} of the value")]
+#[non_exhaustive]
+pub struct ValueError {
+    /// What is wrong.
+    pub kind: ValueErrorKind,
+    /// Where.
+    pub offset: usize,
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValueErrorKind {
+    /// Bytes that are no UTF-8.
+    #[error("no UTF-8")]
+    Utf8,
+    /// The grammar of this header field does not allow what stands there.
+    #[error("bad syntax")]
+    Syntax,
+    /// A URI that cannot be read.
+    #[error("bad URI")]
+    Uri,
+    /// A number outside its range.
+    #[error("number out of range")]
+    Range,
+}
+
+impl ValueError {
+    pub(crate) const fn new(kind: ValueErrorKind, offset: usize) -> Self {
+        Self { kind, offset }
+    }
+
+    pub(crate) const fn syntax(offset: usize) -> Self {
+        Self::new(ValueErrorKind::Syntax, offset)
+    }
+
+    /// The error of a parser that stopped with `rest` of `whole` unread.
+    pub(crate) const fn at(whole: &str, rest: &str) -> Self {
+        Self::syntax(whole.len().saturating_sub(rest.len()))
+    }
+}
