@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod headers;
+pub mod message;
 pub mod rng;
 pub mod time;
 pub mod transport;

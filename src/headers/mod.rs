@@ -8,7 +8,7 @@ mod lex;
 mod list;
 mod name;
 mod name_addr;
-mod number;
+pub(crate) mod number;
 mod params;
 mod via;
 
@@ -21,6 +21,7 @@ pub use params::Params;
 pub use via::Via;
 
 pub(crate) use lex::{is_token, trim};
+pub(crate) use list::first_value_len;
 
 /// Why a header field's value is not what its name promises. `offset` counts bytes from the value's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,9 @@ use crate::uri::HostPort;
 use nom::Parser;
 use nom::bytes::complete::{tag, tag_no_case};
 use nom::sequence::delimited;
-use std::net::IpAddr;
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 
 /// One Via value.
 ///
@@ -15,6 +17,7 @@ use std::net::IpAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Via<'a> {
+    text: &'a str,
     /// The transport as written: `UDP`.
     pub transport: &'a str,
     /// Host and port that the sender claims.
@@ -41,7 +44,54 @@ impl<'a> Via<'a> {
         };
         let params = Params::check(rest)
             .map_err(|error| ValueError::new(error.kind, text.len() - rest.len() + error.offset))?;
-        Ok(Self { transport, sent_by, params })
+        Ok(Self { text, transport, sent_by, params })
+    }
+
+    /// The value as it came.
+    #[must_use]
+    pub const fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    /// The value as a server passes it on that got it from `source`: with `received` where the host that the sender
+    /// claims is not the source's address (RFC 3261 18.2.1), and with both `received` and `rport` where the sender
+    /// asked for them (RFC 3581 section 4).
+    #[must_use]
+    pub fn stamped(&self, source: SocketAddr) -> Cow<'a, str> {
+        let asked = self.rport().is_some();
+        let claimed = self.sent_by.host.ip() == Some(source.ip());
+        if claimed && !asked && self.params.find("received").is_none() {
+            return Cow::Borrowed(self.text);
+        }
+        let untouched = self.text.len() - self.params.as_str().len();
+        let mut stamped = String::with_capacity(self.text.len() + 40);
+        stamped.push_str(self.text.get(..untouched).unwrap_or_default());
+        for (name, value) in self.params.iter() {
+            if name.eq_ignore_ascii_case("received") {
+                continue;
+            }
+            let port = name.eq_ignore_ascii_case("rport").then(|| source.port().to_string());
+            stamped.push(';');
+            stamped.push_str(name);
+            if let Some(value) = port.as_deref().or(value) {
+                stamped.push('=');
+                stamped.push_str(value);
+            }
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(stamped, ";received={}", source.ip());
+        Cow::Owned(stamped)
+    }
+
+    /// Where a response goes to whose topmost Via this is, over UDP, by RFC 3261 18.2.2 and RFC 3581 section 4, if the
+    /// request came from `source`: back to the source's port where the sender asked for that, else to the port that it
+    /// claims.
+    #[must_use]
+    pub fn response_address(&self, source: SocketAddr) -> SocketAddr {
+        match self.rport() {
+            Some(_) => source,
+            None => SocketAddr::new(source.ip(), self.sent_by.port.unwrap_or(5060)),
+        }
     }
 
     /// The transaction's id (RFC 3261 8.1.1.7).
@@ -106,6 +156,31 @@ mod tests {
         assert_eq!((via.transport, via.sent_by.port), ("X-NEW", Some(6050)));
         assert_eq!(via.received(), "2001:db8::9:255".parse().ok());
         assert!(Via::parse("SIP/2.0/TLS pc33.atlanta.example").is_ok());
+    }
+
+    #[test]
+    fn a_via_is_stamped_with_where_it_came_from() {
+        let source = "192.0.2.7:4000".parse().unwrap();
+        let stamped = |text| Via::parse(text).unwrap().stamped(source).into_owned();
+        assert_eq!(stamped("SIP/2.0/UDP 192.0.2.7:5060;branch=a"), "SIP/2.0/UDP 192.0.2.7:5060;branch=a");
+        assert_eq!(stamped("SIP/2.0/UDP h;branch=a"), "SIP/2.0/UDP h;branch=a;received=192.0.2.7");
+        assert_eq!(
+            stamped("SIP/2.0/UDP 192.0.2.7;rport;branch=a"),
+            "SIP/2.0/UDP 192.0.2.7;rport=4000;branch=a;received=192.0.2.7"
+        );
+        assert_eq!(
+            stamped("SIP/2.0/UDP 192.0.2.7;received=192.0.2.66"),
+            "SIP/2.0/UDP 192.0.2.7;received=192.0.2.7"
+        );
+    }
+
+    #[test]
+    fn responses_go_to_the_source_port_only_if_asked_for() {
+        let source = "192.0.2.7:4000".parse().unwrap();
+        let address = |text| Via::parse(text).unwrap().response_address(source).to_string();
+        assert_eq!(address("SIP/2.0/UDP 10.0.0.1:5070;rport"), "192.0.2.7:4000");
+        assert_eq!(address("SIP/2.0/UDP 10.0.0.1:5070"), "192.0.2.7:5070");
+        assert_eq!(address("SIP/2.0/UDP phone.example"), "192.0.2.7:5060");
     }
 
     #[test]

@@ -1,0 +1,237 @@
+//! Forwarding as a list of edits over the original (RFC 3261 16.6): what is not named stays byte for byte.
+//!
+//! All edits are splices: a span of the original, and the text that stands there instead. They are collected in any
+//! order and carried out in one pass. Three allocations in all: the list, the new text, the result.
+
+use super::{Head, Request, Span};
+use crate::headers::{HeaderName, first_value_len};
+use bytes::Bytes;
+use std::fmt::{self, Write as _};
+
+/// Edits to come, over one message.
+#[derive(Debug)]
+pub struct Edits<'m> {
+    head: &'m Head,
+    splices: Vec<Splice>,
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Splice {
+    /// What goes; empty for an insertion.
+    old: Span,
+    /// What comes, as a span of `text`.
+    new: Span,
+}
+
+impl<'m> Edits<'m> {
+    /// No edits yet.
+    #[must_use]
+    pub fn new(head: &'m Head) -> Self {
+        Self { head, splices: Vec::with_capacity(12), text: String::with_capacity(256) }
+    }
+
+    fn splice(&mut self, start: usize, end: usize, new: fmt::Arguments<'_>) {
+        let before = self.text.len();
+        // Writing to a String cannot fail.
+        let _ = self.text.write_fmt(new);
+        self.splices.push(Splice { old: Span::new(start, end), new: Span::new(before, self.text.len()) });
+    }
+
+    /// Replaces the Request-URI.
+    pub fn set_uri(&mut self, request: &Request, uri: impl fmt::Display) -> &mut Self {
+        self.splice(request.uri.start as usize, request.uri.end as usize, format_args!("{uri}"));
+        self
+    }
+
+    /// Inserts a header field above the first one of its name; where there is none, below the leading Vias.
+    pub fn insert_first(&mut self, name: HeaderName, value: impl fmt::Display) -> &mut Self {
+        let entries = self.head.entries();
+        let place = entries
+            .iter()
+            .find(|entry| entry.id == name)
+            .or_else(|| entries.iter().find(|entry| entry.id != HeaderName::Via));
+        let at = place.map_or_else(|| self.fields_end(), |entry| entry.name.start as usize);
+        self.splice(at, at, format_args!("{name}: {value}\r\n"));
+        self
+    }
+
+    /// Replaces the value of the first header field `name`, or adds the field at the end.
+    pub fn set(&mut self, name: HeaderName, value: impl fmt::Display) -> &mut Self {
+        match self.head.first(name) {
+            Some(header) => {
+                let span =
+                    self.head.entries().get(header.index).map_or_else(Span::default, |entry| entry.value);
+                self.splice(span.start as usize, span.end as usize, format_args!("{value}"));
+                self
+            }
+            None => self.append(name, value),
+        }
+    }
+
+    /// Adds a header field below all others.
+    pub fn append(&mut self, name: HeaderName, value: impl fmt::Display) -> &mut Self {
+        let end = self.fields_end();
+        self.splice(end, end, format_args!("{name}: {value}\r\n"));
+        self
+    }
+
+    /// Replaces `part`, a piece of the message.
+    pub(crate) fn replace(&mut self, part: &str, text: impl fmt::Display) -> &mut Self {
+        if let Some(span) = self.span_of(part) {
+            self.splice(span.start as usize, span.end as usize, format_args!("{text}"));
+        }
+        self
+    }
+
+    /// Removes the first `count` values of the header fields `name`, and the fields that become empty.
+    pub fn remove_values(&mut self, name: HeaderName, mut count: usize) -> &mut Self {
+        for index in 0..self.head.entries().len() {
+            let Some(entry) = self.head.entries().get(index).copied().filter(|entry| entry.id == name) else {
+                continue;
+            };
+            if count == 0 {
+                break;
+            }
+            let value = self.head.str_at(entry.value);
+            let mut cut = 0;
+            while count > 0 && cut < value.len() {
+                cut += first_value_len(value.get(cut..).unwrap_or_default()) + 1;
+                count -= 1;
+            }
+            if cut >= value.len() {
+                let next = self
+                    .head
+                    .entries()
+                    .get(index + 1)
+                    .map_or(self.fields_end(), |next| next.name.start as usize);
+                self.splice(entry.name.start as usize, next, format_args!(""));
+            } else {
+                let start = entry.value.start as usize;
+                self.splice(start, start + cut, format_args!(""));
+            }
+        }
+        self
+    }
+
+    /// Removes all header fields `name`.
+    pub fn remove_all(&mut self, name: HeaderName) -> &mut Self {
+        self.remove_values(name, usize::MAX)
+    }
+
+    /// The message with all edits made.
+    #[must_use]
+    pub fn finish(mut self) -> Bytes {
+        // Stable: insertions at one place keep their order.
+        self.splices.sort_by_key(|splice| (splice.old.start, splice.old.end));
+        let (bytes, end) = (self.head.bytes(), self.head.body_end());
+        let mut result = Vec::with_capacity(end + self.text.len() + 2);
+        let mut at = self.head.start();
+        for splice in &self.splices {
+            let old = splice.old.range();
+            // Edits never overlap; one that would is left out rather than tearing the message.
+            if old.start < at {
+                continue;
+            }
+            result.extend_from_slice(bytes.get(at..old.start).unwrap_or_default());
+            result.extend_from_slice(self.text.as_bytes().get(splice.new.range()).unwrap_or_default());
+            at = old.end;
+        }
+        result.extend_from_slice(bytes.get(at..end).unwrap_or_default());
+        result.into()
+    }
+
+    /// Where the empty line starts that ends the head.
+    fn fields_end(&self) -> usize {
+        let (bytes, end) = (self.head.bytes(), self.head.head_end());
+        let head = bytes.get(..end).unwrap_or_default();
+        let line = head.strip_suffix(b"\n").unwrap_or(head);
+        line.strip_suffix(b"\r").unwrap_or(line).len()
+    }
+
+    /// The place of a slice of this message's text.
+    fn span_of(&self, part: &str) -> Option<Span> {
+        let base = self.head.bytes().as_ptr() as usize;
+        let start = (part.as_ptr() as usize).checked_sub(base)?;
+        (start + part.len() <= self.head.bytes().len()).then(|| Span::new(start, start + part.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Message;
+
+    const INVITE: &str = "INVITE sip:bob@h SIP/2.0\r\n\
+        Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\n\
+        Max-Forwards:  70\r\n\
+        Route: <sip:us;lr> , <sip:p;lr>\r\n\
+        Route: <sip:q;lr>\r\n\
+        x-Odd : kept  as\r\n it is\r\n\
+        Content-Length: 2\r\n\r\nhi";
+
+    fn edited(text: &str, edit: impl FnOnce(&Request, &mut Edits<'_>)) -> String {
+        let Ok(Message::Request(request)) = Message::parse(text.to_owned()) else { panic!("{text}") };
+        let mut edits = Edits::new(&request);
+        edit(&request, &mut edits);
+        String::from_utf8(edits.finish().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn without_edits_the_message_stays_byte_for_byte() {
+        assert_eq!(edited(INVITE, |_, _| {}), INVITE);
+    }
+
+    #[test]
+    fn all_that_forwarding_changes_changes_and_nothing_else() {
+        let forwarded = edited(INVITE, |request, edits| {
+            edits
+                .set(HeaderName::MaxForwards, 69)
+                .set_uri(request, "sip:bob@there")
+                .insert_first(HeaderName::Via, "SIP/2.0/UDP us;branch=z9hG4bK2")
+                .insert_first(HeaderName::RecordRoute, "<sip:us;lr>")
+                .remove_values(HeaderName::Route, 1)
+                .append(HeaderName::Reason, "SIP");
+        });
+        assert_eq!(
+            forwarded,
+            "INVITE sip:bob@there SIP/2.0\r\n\
+             Via: SIP/2.0/UDP us;branch=z9hG4bK2\r\n\
+             Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\n\
+             Record-Route: <sip:us;lr>\r\n\
+             Max-Forwards:  69\r\n\
+             Route:  <sip:p;lr>\r\n\
+             Route: <sip:q;lr>\r\n\
+             x-Odd : kept  as\r\n it is\r\n\
+             Content-Length: 2\r\n\
+             Reason: SIP\r\n\r\nhi"
+        );
+    }
+
+    #[test]
+    fn values_are_removed_across_header_fields() {
+        let rest = |count| {
+            edited(INVITE, |_, edits| {
+                edits.remove_values(HeaderName::Route, count);
+            })
+        };
+        assert!(
+            !rest(2).contains("us;lr") && !rest(2).contains("sip:p") && rest(2).contains("Route: <sip:q;lr>")
+        );
+        assert!(!rest(3).contains("Route") && !rest(9).contains("Route"));
+    }
+
+    #[test]
+    fn what_follows_the_body_is_not_forwarded() {
+        assert!(edited(&INVITE.replace("hi", "hixyz"), |_, _| {}).ends_with("\r\n\r\nhi"));
+    }
+
+    #[test]
+    fn a_head_without_its_empty_line_gets_one() {
+        let text = "OPTIONS sip:h SIP/2.0\r\nSubject: a";
+        let full = edited(text, |_, edits| {
+            edits.append(HeaderName::MaxForwards, 70);
+        });
+        assert_eq!(full, "OPTIONS sip:h SIP/2.0\r\nSubject: a\r\nMax-Forwards: 70\r\n\r\n");
+    }
+}

@@ -1,0 +1,295 @@
+//! What requests and responses share: the indexed header fields, their typed views, and the body.
+
+use super::Span;
+use crate::headers::{CSeq, Contact, HeaderName, List, NameAddr, ValueError, ValueErrorKind, Via, number};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// One header field's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) id: HeaderName,
+    pub(super) name: Span,
+    pub(super) value: Span,
+}
+
+/// A header field that is missing or cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldError {
+    /// The message has no such header field.
+    #[error("no {0} header field")]
+    Missing(HeaderName),
+    /// It cannot be read.
+    #[error("{name}: {error}")]
+    Malformed {
+        /// Which.
+        name: HeaderName,
+        /// Why.
+        error: ValueError,
+    },
+}
+
+/// The indexed head of a message, and its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    bytes: Bytes,
+    start: u32,
+    entries: Vec<Entry>,
+    /// Where the head ends, behind the empty line.
+    end: u32,
+    /// Where the body ends: by Content-Length, else with the bytes.
+    body_end: u32,
+    /// Whether the bytes end before the body should.
+    body_cut: bool,
+    /// Where a line stands that is no header field.
+    malformed: Option<u32>,
+}
+
+/// One header field as it stands in the message.
+#[derive(Clone, Copy, Debug)]
+pub struct Header<'a> {
+    head: &'a Head,
+    /// Its name, if it is a known one.
+    pub id: HeaderName,
+    pub(super) index: usize,
+    entry: Entry,
+}
+
+impl<'a> Header<'a> {
+    /// The name as written.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.head.str_at(self.entry.name)
+    }
+
+    /// The value as written, folds included; empty if it is no UTF-8.
+    #[must_use]
+    pub fn value(&self) -> &'a str {
+        self.head.str_at(self.entry.value)
+    }
+
+    /// The value's bytes.
+    #[must_use]
+    pub fn value_bytes(&self) -> &'a [u8] {
+        self.head.bytes.get(self.entry.value.range()).unwrap_or_default()
+    }
+
+    fn text(&self) -> Result<&'a str, FieldError> {
+        std::str::from_utf8(self.value_bytes())
+            .map_err(|error| self.malformed(ValueError::new(ValueErrorKind::Utf8, error.valid_up_to())))
+    }
+
+    const fn malformed(&self, error: ValueError) -> FieldError {
+        FieldError::Malformed { name: self.id, error }
+    }
+}
+
+impl Head {
+    pub(super) fn new(
+        bytes: Bytes,
+        start: u32,
+        end: usize,
+        entries: Vec<Entry>,
+        malformed: Option<u32>,
+    ) -> Self {
+        let span = Span::new(end, bytes.len());
+        let mut head =
+            Self { bytes, start, entries, end: span.start, body_end: span.end, body_cut: false, malformed };
+        // RFC 3261 18.3: a datagram's body ends by Content-Length; what follows is discarded, and what lacks is an error.
+        if let Some(length) = head.value_of(HeaderName::ContentLength).and_then(number::digits) {
+            let available = u64::from(span.end - span.start);
+            head.body_cut = length > available;
+            head.body_end = span.start + u32::try_from(length.min(available)).unwrap_or(0);
+        }
+        head
+    }
+
+    pub(super) const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(super) const fn start(&self) -> usize {
+        self.start as usize
+    }
+
+    pub(super) const fn head_end(&self) -> usize {
+        self.end as usize
+    }
+
+    pub(super) const fn body_end(&self) -> usize {
+        self.body_end as usize
+    }
+
+    pub(super) const fn is_cut(&self) -> bool {
+        self.body_cut
+    }
+
+    pub(super) const fn malformed_line(&self) -> Option<u32> {
+        self.malformed
+    }
+
+    pub(super) fn str_at(&self, span: Span) -> &str {
+        self.bytes.get(span.range()).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> Bytes {
+        self.bytes.slice(self.head_end()..self.body_end())
+    }
+
+    /// All header fields, in their order.
+    pub fn headers(&self) -> impl DoubleEndedIterator<Item = Header<'_>> {
+        self.entries.iter().enumerate().map(|(index, entry)| Header {
+            head: self,
+            id: entry.id,
+            index,
+            entry: *entry,
+        })
+    }
+
+    /// The header fields `name`, in their order.
+    pub fn all(&self, name: HeaderName) -> impl DoubleEndedIterator<Item = Header<'_>> {
+        self.headers().filter(move |header| header.id == name)
+    }
+
+    /// The first header field `name`.
+    #[must_use]
+    pub fn first(&self, name: HeaderName) -> Option<Header<'_>> {
+        self.all(name).next()
+    }
+
+    /// The value of the first header field `name`.
+    #[must_use]
+    pub fn value_of(&self, name: HeaderName) -> Option<&str> {
+        self.first(name).map(|header| header.value())
+    }
+
+    /// The comma-separated values of all header fields `name`, in their order.
+    pub fn values(&self, name: HeaderName) -> impl Iterator<Item = &str> {
+        self.all(name).flat_map(|header| List::new(header.value()))
+    }
+
+    /// Whether a list of tokens such as Supported or Require names `token`.
+    #[must_use]
+    pub fn lists(&self, name: HeaderName, token: &str) -> bool {
+        self.values(name).any(|value| value.eq_ignore_ascii_case(token))
+    }
+
+    fn read<'a, T>(
+        &'a self,
+        name: HeaderName,
+        parse: impl FnOnce(&'a str) -> Result<T, ValueError>,
+    ) -> Result<T, FieldError> {
+        let header = self.first(name).ok_or(FieldError::Missing(name))?;
+        parse(header.text()?).map_err(|error| header.malformed(error))
+    }
+
+    fn read_all<'a, T: 'a>(
+        &'a self,
+        name: HeaderName,
+        parse: fn(&'a str) -> Result<T, ValueError>,
+    ) -> impl Iterator<Item = Result<T, FieldError>> + 'a {
+        self.all(name).flat_map(move |header| {
+            let (text, broken) = match header.text() {
+                Ok(text) => (Some(text), None),
+                Err(error) => (None, Some(Err(error))),
+            };
+            let values = text.into_iter().flat_map(List::new);
+            broken
+                .into_iter()
+                .chain(values.map(move |text| parse(text).map_err(|error| header.malformed(error))))
+        })
+    }
+
+    /// The topmost Via.
+    ///
+    /// # Errors
+    /// None, or one that cannot be read.
+    pub fn top_via(&self) -> Result<Via<'_>, FieldError> {
+        self.read(HeaderName::Via, |text| Via::parse(List::new(text).next().unwrap_or_default()))
+    }
+
+    /// All Vias, topmost first.
+    pub fn vias(&self) -> impl Iterator<Item = Result<Via<'_>, FieldError>> {
+        self.read_all(HeaderName::Via, Via::parse)
+    }
+
+    /// From.
+    ///
+    /// # Errors
+    /// None, or one that cannot be read.
+    pub fn from(&self) -> Result<NameAddr<'_>, FieldError> {
+        self.read(HeaderName::From, NameAddr::parse)
+    }
+
+    /// To.
+    ///
+    /// # Errors
+    /// None, or one that cannot be read.
+    pub fn to(&self) -> Result<NameAddr<'_>, FieldError> {
+        self.read(HeaderName::To, NameAddr::parse)
+    }
+
+    /// Call-ID.
+    ///
+    /// # Errors
+    /// None, or an empty one.
+    pub fn call_id(&self) -> Result<&str, FieldError> {
+        let checked = |text| if text == "" { Err(ValueError::syntax(0)) } else { Ok(text) };
+        self.read(HeaderName::CallId, checked)
+    }
+
+    /// CSeq.
+    ///
+    /// # Errors
+    /// None, or one that cannot be read.
+    pub fn cseq(&self) -> Result<CSeq<'_>, FieldError> {
+        self.read(HeaderName::CSeq, CSeq::parse)
+    }
+
+    /// All Contacts.
+    pub fn contacts(&self) -> impl Iterator<Item = Result<Contact<'_>, FieldError>> {
+        self.read_all(HeaderName::Contact, Contact::parse)
+    }
+
+    /// The addresses of all header fields `name`: Route, Record-Route or Path.
+    pub fn addresses(&self, name: HeaderName) -> impl Iterator<Item = Result<NameAddr<'_>, FieldError>> {
+        self.read_all(name, NameAddr::parse)
+    }
+
+    /// The topmost Route, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn top_route(&self) -> Result<Option<NameAddr<'_>>, FieldError> {
+        self.addresses(HeaderName::Route).next().transpose()
+    }
+
+    /// Max-Forwards, if it is there.
+    ///
+    /// # Errors
+    /// It is no number from 0 to 255 (RFC 3261 20.22).
+    pub fn max_forwards(&self) -> Result<Option<u8>, FieldError> {
+        match self.read(HeaderName::MaxForwards, |text| number::digits(text).ok_or(ValueError::syntax(0))) {
+            Ok(number) => u8::try_from(number).map(Some).map_err(|_| FieldError::Malformed {
+                name: HeaderName::MaxForwards,
+                error: ValueError::new(ValueErrorKind::Range, 0),
+            }),
+            Err(FieldError::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Expires, if it is there. A malformed one counts as an hour (RFC 3261 10.2.1.1: 3600).
+    #[must_use]
+    pub fn expires(&self) -> Option<Duration> {
+        let value = self.value_of(HeaderName::Expires)?;
+        Some(crate::headers::delta_seconds(value).unwrap_or(Duration::from_hours(1)))
+    }
+}
