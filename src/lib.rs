@@ -5,5 +5,6 @@ pub mod headers;
 pub mod message;
 pub mod rng;
 pub mod time;
+mod transaction;
 pub mod transport;
 pub mod uri;
