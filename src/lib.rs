@@ -3,8 +3,10 @@
 pub mod config;
 pub mod headers;
 pub mod message;
+pub mod mode;
 pub mod rng;
 pub mod time;
 mod transaction;
 pub mod transport;
+pub mod upstream;
 pub mod uri;
