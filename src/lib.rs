@@ -5,4 +5,5 @@ pub mod mode;
 pub mod rng;
 pub mod time;
 pub mod transport;
+pub mod upstream;
 pub mod uri;
