@@ -1,6 +1,6 @@
 //! The laws of the mode machine, for any events at any times.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use sip_survivability::config::{Config, EnteringEmergency, Settings, SurvivabilityMode};
