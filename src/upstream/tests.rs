@@ -359,6 +359,17 @@ fn a_proxy_that_slept_and_answers_all_probes_at_once_has_answered_once() {
 }
 
 #[test]
+fn of_many_unanswered_probes_the_oldest_is_given_up() {
+    let mut bench = Bench::new(&["sip:192.0.2.1"], |s| s.proxy_set.up_after = 1);
+    while bench.probes.len() < 17 {
+        bench.tick();
+    }
+    let (oldest, second) = (bench.probes[0].2, bench.probes[1].2);
+    assert_eq!(bench.answer(oldest, 200), []);
+    assert!(!bench.answer(second, 200).is_empty());
+}
+
+#[test]
 fn a_returning_proxy_that_refuses_is_back_and_overloaded() {
     let mut bench = Bench::offline();
     bench.tick();
