@@ -4,9 +4,15 @@ pub mod config;
 pub mod headers;
 pub mod message;
 pub mod mode;
+mod proxy;
+pub mod registrar;
 pub mod rng;
+pub mod routing;
+mod sas;
 pub mod time;
 mod transaction;
 pub mod transport;
 pub mod upstream;
 pub mod uri;
+
+pub use sas::{Action, Actions, BoundContact, Event, Notice, Sas};

@@ -55,8 +55,8 @@ fn name_and_fields(notice: &Notice) -> (&'static str, Value) {
         Notice::EmergencyCallFailed { from, number } => {
             ("emergency_call_failed", json!({ "from": from, "number": number }))
         }
-        Notice::GarbageDropped { from, count } => {
-            ("garbage_dropped", json!({ "from": from, "count": count }))
+        Notice::MessagesDropped { from, count } => {
+            ("messages_dropped", json!({ "from": from, "count": count }))
         }
         // A notice that is newer than this file is better told roughly than not at all.
         newer => ("other", json!({ "text": format!("{newer:?}") })),

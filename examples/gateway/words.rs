@@ -42,7 +42,7 @@ pub(crate) fn log(notice: &Notice) {
         Notice::EmergencyCallFailed { from, number } => {
             error!("EMERGENCY CALL FAILED: {from} dialled {number} and no route took it");
         }
-        Notice::GarbageDropped { from, count } => {
+        Notice::MessagesDropped { from, count } => {
             warn!("unreadable messages, the latest from {from}; dropped: {count}");
         }
         newer => info!("{newer:?}"),

@@ -80,8 +80,9 @@ pub enum Notice {
         /// The number.
         number: Box<str>,
     },
-    /// What could not be read was dropped. At most one of these comes each second.
-    GarbageDropped {
+    /// Messages were dropped without an answer: unreadable ones, responses that nobody waits for, requests beyond the limit
+    /// of transactions. At most one of these comes each second.
+    MessagesDropped {
         /// Who sent the latest.
         from: SocketAddr,
         /// How many since the last such notice.

@@ -10,7 +10,7 @@
 
 use super::{Armed, Key, LIFETIME, Owner, T1, T2, T4, TIMER_D};
 use crate::headers::Method;
-use crate::message::{Message, Request, RequestBuilder, Response};
+use crate::message::{Message, ParseLimits, Request, RequestBuilder, Response};
 use crate::transport::Peer;
 use bytes::Bytes;
 use std::time::Duration;
@@ -103,6 +103,11 @@ impl ClientMachine {
 }
 
 impl Client {
+    /// The request as it was sent, if it is an INVITE.
+    pub(super) fn invite(&self) -> Option<Request> {
+        invite_of(&self.request)
+    }
+
     pub(super) fn on_response(&mut self, response: &Response) -> ResponseStep {
         match &mut self.machine {
             ClientMachine::Invite(state) => match (&state, response.status()) {
@@ -117,7 +122,8 @@ impl Client {
                     ResponseStep::EndAfter { ack: None, end: LIFETIME }
                 }
                 (InviteClient::Calling { .. } | InviteClient::Proceeding, _) => {
-                    let ack = ack_of(&self.request, response);
+                    let ack = invite_of(&self.request)
+                        .and_then(|invite| RequestBuilder::ack(&invite, response).ok());
                     *state = InviteClient::Completed { ack: ack.clone() };
                     ResponseStep::EndAfter { ack, end: TIMER_D }
                 }
@@ -141,11 +147,10 @@ impl Client {
     }
 }
 
-/// The ACK of a final response of 300 and above (RFC 3261 17.1.1.3), of the request as it was sent.
-fn ack_of(invite: &Bytes, response: &Response) -> Option<Bytes> {
-    let invite: Request = match Message::parse(invite.clone()) {
-        Ok(Message::Request(request)) => request,
-        Ok(Message::Response(_)) | Err(_) => return None,
-    };
-    RequestBuilder::ack(&invite, response).ok()
+/// The request as it was sent, if it is an INVITE.
+fn invite_of(request: &Bytes) -> Option<Request> {
+    match Message::parse_within(request.clone(), &ParseLimits::new(usize::MAX, usize::MAX)) {
+        Ok(Message::Request(request)) => Some(request).filter(|request| request.method() == Method::Invite),
+        Ok(Message::Response(_)) | Err(_) => None,
+    }
 }

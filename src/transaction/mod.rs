@@ -253,15 +253,24 @@ impl Transactions {
         id
     }
 
-    /// The request of a client transaction, as it was sent.
-    pub(crate) fn request_of(&self, id: ClientId) -> Option<(&Bytes, Peer)> {
-        self.clients.get(id.0).map(|client| (&client.request, client.peer))
+    /// The INVITE of a client transaction that is pending, as it was sent.
+    pub(crate) fn invite_request(&self, id: ClientId) -> Option<(Request, Peer)> {
+        let client = self.clients.get(id.0).filter(|client| client.machine.is_pending())?;
+        client.invite().map(|invite| (invite, client.peer))
     }
 
-    /// Whether the INVITE that we sent with `branch` still waits for a final response.
-    pub(crate) fn is_invite_pending(&self, branch: &str) -> Option<ClientId> {
+    /// Ends a transaction at `at` if it is still pending then, as a CANCEL that goes unheeded asks for (RFC 3261 9.1).
+    pub(crate) fn expire(&mut self, at: Instant, id: ClientId) {
+        if let Some(client) = self.clients.get_mut(id.0).filter(|client| client.machine.is_pending()) {
+            rearm(&mut self.timers, &mut client.armed.end, at, Due::ClientEnd(id));
+        }
+    }
+
+    /// The INVITE that we sent with `branch`, if it still waits for a final response, and who started it.
+    pub(crate) fn pending_invite(&self, branch: &str) -> Option<(ClientId, Option<Owner>)> {
         let id = self.client_keys.get(self.hasher.client_key(branch, "INVITE"))?;
-        self.clients.get(id.0).filter(|client| client.machine.is_pending()).map(|_| id)
+        let client = self.clients.get(id.0).filter(|client| client.machine.is_pending())?;
+        Some((id, client.owner))
     }
 
     /// Matches a response by its topmost Via's branch and its CSeq's method (RFC 3261 17.1.3).

@@ -1,0 +1,82 @@
+//! The best response of a context (RFC 3261 16.7 step 6), and when a refusal leads to the next group.
+
+use super::context::ResponseContext;
+use super::forward::upstream_response;
+use crate::headers::Method;
+use crate::message::{Response, ResponseBuilder};
+use crate::rng::Token;
+use crate::routing::Hop;
+use bytes::Bytes;
+
+/// Keeps the better one: 6xx above all, else the lowest class, and within 4xx what tells the caller how to try again.
+pub(super) fn keep_better(best: &mut Option<Response>, response: &Response) {
+    let better = best.as_ref().is_none_or(|best| rank(response.status()) < rank(best.status()));
+    if better {
+        *best = Some(response.clone());
+    }
+}
+
+const fn rank(status: u16) -> u16 {
+    match status {
+        600.. => 0,
+        401 | 407 | 415 | 420 | 484 => 390,
+        // 503 speaks of one server only, and is passed on as 500 if nothing else came.
+        503 => 599,
+        other => other,
+    }
+}
+
+/// Whether `status` from a target of this kind leads to the group after it.
+pub(super) const fn tries_next(hop: Hop, status: u16) -> bool {
+    match hop {
+        // The next contact by q (16.7 step 4, serial forking).
+        Hop::User => status < 600,
+        // RFC 3261 16.7 step 4 with RFC 3263 4.3: a server that cannot serve. What else a proxy says is the answer.
+        Hop::Proxy(_) => status == 503,
+        // The line is no use; another gateway's may be.
+        Hop::Gateway => matches!(status, 408 | 500..=599),
+        Hop::Address => false,
+    }
+}
+
+/// The final response of `context`. None for a non-INVITE that nobody answered: a 408 would come too late to be of use,
+/// and RFC 4320 4.2 forbids it.
+pub(super) fn final_response(context: &ResponseContext, tag: &Token) -> Option<(u16, Bytes)> {
+    let ours = |status| {
+        let response = ResponseBuilder::new(&context.request, context.source.address, status, tag.as_str());
+        Some((status, response.finish()))
+    };
+    match &context.best {
+        Some(best) if best.status() == 503 => ours(500),
+        Some(best) => upstream_response(best).map(|bytes| (best.status(), bytes)).or_else(|| ours(500)),
+        None if context.is_cancelled => ours(487),
+        None if context.request.method() == Method::Invite => ours(408),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Message;
+
+    fn best_of(statuses: &[u16]) -> u16 {
+        let mut best = None;
+        for status in statuses {
+            let Ok(Message::Response(response)) = Message::parse(format!("SIP/2.0 {status} x\r\n\r\n")) else {
+                panic!("a response")
+            };
+            keep_better(&mut best, &response);
+        }
+        best.unwrap().status()
+    }
+
+    #[test]
+    fn the_best_response_is_chosen_by_16_7_step_6() {
+        assert_eq!(best_of(&[404, 603, 302]), 603);
+        assert_eq!(best_of(&[500, 404, 302]), 302);
+        assert_eq!(best_of(&[404, 407, 486]), 407);
+        assert_eq!(best_of(&[503, 504]), 504);
+        assert_eq!(best_of(&[486, 480]), 480);
+    }
+}

@@ -1,0 +1,146 @@
+//! The response context (RFC 3261 16.7): one request, its branches, and the best answer so far.
+
+use crate::message::{Request, Response};
+use crate::routing::{Hop, Source, Target};
+use crate::time::{Instant, TimerId};
+use crate::transaction::{ClientId, ServerId};
+use crate::transport::Peer;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How a request is relayed.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Tried one group after the other, all targets of a group at once.
+    pub(crate) groups: Vec<Vec<Target>>,
+    /// How many Route values it leaves behind.
+    pub(crate) drop_routes: usize,
+    /// Who sent it; part of what decides its way, and so of loop detection.
+    pub(crate) source: Source,
+    /// Whether to stay on the path of its dialog.
+    pub(crate) record_route: bool,
+    /// Whether to add our Path (RFC 3327).
+    pub(crate) path: bool,
+    pub(crate) patience: Patience,
+}
+
+/// How long a target may take for its first response before the layer above is asked; none: its transaction's own time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Patience {
+    pub(crate) proxy: Option<Duration>,
+    pub(crate) gateway: Option<Duration>,
+    pub(crate) other: Option<Duration>,
+}
+
+impl Patience {
+    pub(super) const fn of(&self, hop: Hop) -> Option<Duration> {
+        match hop {
+            Hop::Proxy(_) => self.proxy,
+            Hop::Gateway => self.gateway,
+            Hop::User | Hop::Address => self.other,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct ResponseContext {
+    pub(super) server: ServerId,
+    pub(super) request: Request,
+    pub(super) source: Peer,
+    pub(super) plan: Plan,
+    /// What is left of the plan's groups.
+    pub(super) groups: VecDeque<Vec<Target>>,
+    pub(super) branches: Vec<Branch>,
+    pub(super) best: Option<Response>,
+    /// When the latest group was started.
+    pub(super) sent_at: Instant,
+    pub(super) is_answered: bool,
+    /// Answered with a 2xx to an INVITE.
+    pub(super) is_accepted: bool,
+    pub(super) is_cancelled: bool,
+    pub(super) patience: Option<TimerId>,
+    pub(super) timer_c: Option<TimerId>,
+    pub(super) end: Option<TimerId>,
+}
+
+impl ResponseContext {
+    pub(super) fn new(server: ServerId, request: Request, source: Peer, mut plan: Plan) -> Self {
+        Self {
+            server,
+            request,
+            source,
+            groups: std::mem::take(&mut plan.groups).into(),
+            plan,
+            branches: Vec::new(),
+            best: None,
+            sent_at: Instant::ZERO,
+            is_answered: false,
+            is_accepted: false,
+            is_cancelled: false,
+            patience: None,
+            timer_c: None,
+            end: None,
+        }
+    }
+
+    pub(super) fn branch(&self, client: ClientId) -> Option<&Branch> {
+        self.branches.iter().find(|branch| branch.client == client)
+    }
+
+    pub(super) fn branch_mut(&mut self, client: ClientId) -> Option<&mut Branch> {
+        self.branches.iter_mut().find(|branch| branch.client == client)
+    }
+
+    /// Whether a branch that counts has yet to end.
+    pub(super) fn is_pending(&self) -> bool {
+        self.branches.iter().any(|branch| !branch.is_abandoned && !branch.is_done())
+    }
+}
+
+/// One client transaction of a context.
+#[derive(Debug)]
+pub(super) struct Branch {
+    pub(super) client: ClientId,
+    pub(super) hop: Hop,
+    pub(super) state: BranchState,
+    /// Given up for others: only a 2xx still counts.
+    pub(super) is_abandoned: bool,
+    pub(super) cancel_wanted: bool,
+    pub(super) cancel_sent: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BranchState {
+    /// Sent, no response.
+    Calling,
+    /// A provisional response came.
+    Proceeding,
+    /// A final response came, or none ever will.
+    Done,
+}
+
+impl BranchState {
+    pub(super) const fn on_provisional(self) -> Self {
+        match self {
+            Self::Calling | Self::Proceeding => Self::Proceeding,
+            Self::Done => Self::Done,
+        }
+    }
+}
+
+impl Branch {
+    pub(super) const fn new(client: ClientId, hop: Hop) -> Self {
+        Self {
+            client,
+            hop,
+            state: BranchState::Calling,
+            is_abandoned: false,
+            cancel_wanted: false,
+            cancel_sent: false,
+        }
+    }
+
+    pub(super) const fn is_done(&self) -> bool {
+        matches!(self.state, BranchState::Done)
+    }
+}

@@ -1,0 +1,121 @@
+//! What forwarding changes in a message (RFC 3261 16.6 steps 1 to 8, 16.7 step 3), and loop detection (16.3 step 4).
+
+use super::context::Plan;
+use crate::headers::HeaderName;
+use crate::message::{Edits, Request, Response};
+use crate::routing::{Source, Target};
+use crate::rng::Token;
+use crate::transport::{Ctx, Flows, Peer};
+use bytes::Bytes;
+use siphasher::sip::SipHasher13;
+use std::borrow::Cow;
+use std::hash::Hasher as _;
+
+/// A request as it goes out.
+#[derive(Debug)]
+pub(crate) struct Forwarded {
+    pub(crate) branch: String,
+    pub(crate) bytes: Bytes,
+    pub(crate) peer: Peer,
+}
+
+/// The magic cookie of RFC 3261 8.1.1.7. Behind it our branches have 16 digits that are unique and 16 that are the hash of
+/// what decided the request's way.
+const COOKIE: &str = "z9hG4bK";
+const BRANCH_LEN: usize = COOKIE.len() + 32;
+
+/// The copy of `request` for `target`. None if no flow reaches it.
+pub(crate) fn forward(
+    ctx: &mut Ctx<'_>,
+    request: &Request,
+    source: Peer,
+    plan: &Plan,
+    target: &Target,
+) -> Option<Forwarded> {
+    let flow = target.flow.or_else(|| ctx.flows.toward(target.address, Some(source.flow)))?;
+    let local = ctx.flows.find(flow)?;
+    let branch = format!("{COOKIE}{}{}", ctx.rng.token(), loop_hash(request, plan.source));
+    let mut edits = Edits::new(request);
+    // Step 2.
+    if let Some(uri) = &target.uri {
+        edits.set_uri(request, uri);
+    }
+    // Step 3.
+    let hops = request.max_forwards().ok().flatten().map_or(70, |hops| hops.saturating_sub(1));
+    edits.set(HeaderName::MaxForwards, hops);
+    // 16.4, and what a dead hop leaves behind.
+    if plan.drop_routes > 0 {
+        edits.remove_values(HeaderName::Route, plan.drop_routes);
+    }
+    for route in target.routes.iter().rev() {
+        edits.insert_first(HeaderName::Route, route);
+    }
+    // Step 8, with RFC 3581; the sender's own Via is stamped here (18.2.1).
+    edits.insert_first(
+        HeaderName::Via,
+        format_args!("SIP/2.0/{} {};branch={branch};rport", local.transport.via_name(), local.local),
+    );
+    if let Ok(via) = request.top_via()
+        && let Cow::Owned(stamped) = via.stamped(source.address)
+    {
+        edits.replace(via.as_str(), stamped);
+    }
+    // Step 4. Where the request leaves by another flow than it came, both sides get the address that they can reach.
+    if plan.record_route {
+        edits.insert_first(HeaderName::RecordRoute, format_args!("<sip:{};lr>", local.local));
+        if let Some(inner) = ctx.flows.find(source.flow).filter(|_| source.flow != flow) {
+            edits.insert_first(HeaderName::RecordRoute, format_args!("<sip:{};lr>", inner.local));
+        }
+    }
+    if plan.path {
+        edits.insert_first(HeaderName::Path, format_args!("<sip:{};lr>", local.local));
+    }
+    Some(Forwarded { branch, bytes: edits.finish(), peer: Peer { flow, address: target.address } })
+}
+
+/// A response without its topmost Via, which is ours (16.7 step 3). None if there is no other: it was for us.
+pub(super) fn upstream_response(response: &Response) -> Option<Bytes> {
+    response.vias().nth(1)?.ok()?;
+    let mut edits = Edits::new(response);
+    edits.remove_values(HeaderName::Via, 1);
+    Some(edits.finish())
+}
+
+/// What decides where a request goes, as 16 digits (16.6 step 8: "all fields affecting the routing"). Who sent it is part
+/// of that: a call that the proxy sends back to us for a phone of ours is a spiral, and no loop.
+pub(crate) fn loop_hash(request: &Request, source: Source) -> Token {
+    // No secret: whoever forges a loop has only stopped a request of its own.
+    let mut hash = SipHasher13::new();
+    hash.write_u8(source as u8);
+    let tag = |address: Result<crate::headers::NameAddr<'_>, _>| {
+        address.ok().and_then(|address| address.tag().map(str::to_owned)).unwrap_or_default()
+    };
+    let mut part = |text: &str| {
+        hash.write_usize(text.len());
+        hash.write(text.as_bytes());
+    };
+    part(request.uri_str());
+    part(&tag(request.from()));
+    part(&tag(request.to()));
+    part(request.call_id().unwrap_or_default());
+    part(&request.cseq().map_or(0, |cseq| cseq.number).to_string());
+    for name in [HeaderName::Route, HeaderName::ProxyRequire] {
+        for header in request.all(name) {
+            part(header.value());
+        }
+    }
+    Token::of(hash.finish())
+}
+
+/// The branch of the topmost Via that we once added to `request`, and whether any of ours was made by the same decision as
+/// would be made now: a loop (16.3 step 4).
+pub(crate) fn own_branch<'a>(request: &'a Request, source: Source, flows: &Flows) -> Option<(&'a str, bool)> {
+    let hash = loop_hash(request, source);
+    let mut own = request.vias().skip(1).flatten().filter_map(|via| {
+        let ours = via.sent_by.socket_addr(5060).is_some_and(|address| flows.is_local(address));
+        via.branch().filter(|branch| ours && branch.len() == BRANCH_LEN)
+    });
+    let latest = own.next()?;
+    let is_loop = latest.ends_with(hash.as_str()) || own.any(|branch| branch.ends_with(hash.as_str()));
+    Some((latest, is_loop))
+}

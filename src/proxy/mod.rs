@@ -1,0 +1,500 @@
+//! A stateful proxy (RFC 3261 section 16): forwarding, forking, the response context, CANCEL, Timer C.
+//!
+//! Where requests go is decided elsewhere; this layer sends them there and brings one final response back. When a target
+//! stays silent it says so ([`Silence`]) and lets the layer above choose: the next group, other targets, or an answer.
+//!
+//! Invariants: each context answers its server transaction exactly once with a final response (or never, where RFC 4320
+//! forbids a late one); each branch ends, by its transaction's timers, by Timer C, or by the CANCEL that follows it.
+
+mod best;
+mod context;
+mod forward;
+
+use crate::headers::Method;
+use crate::message::{Request, RequestBuilder, Response, ResponseBuilder};
+use crate::rng::Token;
+use crate::routing::{Hop, Source, Target};
+use crate::time::{Instant, Timers};
+use crate::transaction::{ClientId, LIFETIME, Owner, ServerId, Slab, SlabId, Transactions, Unanswered};
+use crate::transport::{Ctx, Peer};
+use crate::upstream::TargetId;
+use context::{Branch, BranchState, ResponseContext};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+pub(crate) use context::{Patience, Plan};
+pub(crate) use forward::{forward, own_branch};
+
+/// Timer C: above three minutes (RFC 3261 16.6 step 11).
+const TIMER_C: Duration = Duration::from_secs(185);
+
+/// Names a response context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ContextId(SlabId);
+
+impl From<Owner> for ContextId {
+    fn from(owner: Owner) -> Self {
+        Self(owner.0)
+    }
+}
+
+/// A target that gave no response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Silence {
+    pub(crate) context: ContextId,
+    /// Which proxy of the set it is, if it is one.
+    pub(crate) proxy: Option<TargetId>,
+    pub(crate) kind: SilenceKind,
+}
+
+/// How a target's silence was noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SilenceKind {
+    /// Patience ran out; the transaction goes on.
+    Impatient,
+    /// The transaction gave up by its own timers.
+    TimedOut,
+    /// The transport could not deliver.
+    TransportFailed,
+}
+
+/// What the layer above has to know of a request that is being relayed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Relayed<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) source: Peer,
+    pub(crate) source_kind: Source,
+    pub(crate) is_cancelled: bool,
+    pub(crate) is_answered: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    Patience(ContextId),
+    TimerC(ContextId),
+    End(ContextId),
+}
+
+/// All response contexts.
+#[derive(Debug, Default)]
+pub(crate) struct Proxy {
+    contexts: Slab<ResponseContext>,
+    by_server: BTreeMap<ServerId, ContextId>,
+    /// Contexts that a proxy of the set has left without a response so far.
+    waiting: BTreeSet<ContextId>,
+    timers: Timers<Due>,
+}
+
+impl Proxy {
+    /// The next deadline.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// How many requests are being relayed.
+    pub(crate) fn len(&self) -> usize {
+        self.contexts.len()
+    }
+
+    /// Relays `request`, which waits for an answer as `server`, by `plan`.
+    pub(crate) fn relay(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        transactions: &mut Transactions,
+        server: ServerId,
+        request: Request,
+        source: Peer,
+        plan: Plan,
+    ) -> Option<Silence> {
+        let is_invite = request.method() == Method::Invite;
+        if is_invite {
+            // 17.2.1: a 100 unless an answer is sure to come within 200 ms.
+            let trying = ResponseBuilder::new(&request, source.address, 100, "").finish();
+            transactions.respond(ctx, server, 100, trying);
+        }
+        let context = ResponseContext::new(server, request, source, plan);
+        let id = ContextId(self.contexts.insert(context));
+        self.by_server.insert(server, id);
+        if is_invite && let Some(context) = self.contexts.get_mut(id.0) {
+            context.timer_c = Some(self.timers.arm(ctx.now + TIMER_C, Due::TimerC(id)));
+        }
+        self.advance(ctx, transactions, id)
+    }
+
+    /// What is known of a context.
+    pub(crate) fn relayed(&self, id: ContextId) -> Option<Relayed<'_>> {
+        let context = self.contexts.get(id.0)?;
+        Some(Relayed {
+            request: &context.request,
+            source: context.source,
+            source_kind: context.plan.source,
+            is_cancelled: context.is_cancelled,
+            is_answered: context.is_answered,
+        })
+    }
+
+    /// Where the request of `client` went.
+    pub(crate) fn hop_of(&self, id: ContextId, client: ClientId) -> Option<Hop> {
+        self.contexts.get(id.0)?.branch(client).map(|branch| branch.hop)
+    }
+
+    /// Whether `client` is a branch of `id` that still counts: not one that was given up for another.
+    pub(crate) fn is_live(&self, id: ContextId, client: ClientId) -> bool {
+        let branch = self.contexts.get(id.0).and_then(|context| context.branch(client));
+        branch.is_some_and(|branch| !branch.is_abandoned)
+    }
+
+    /// The contexts that a proxy of the set has left without a response so far.
+    pub(crate) fn waiting(&self) -> Vec<ContextId> {
+        self.waiting.iter().copied().collect()
+    }
+
+    /// A proxy of the set owes nothing more to this context, whatever becomes of it.
+    pub(crate) fn wait_no_more(&mut self, id: ContextId) {
+        self.waiting.remove(&id);
+    }
+
+    /// The proxy that this context was sent to may still answer it.
+    pub(crate) fn wait_on(&mut self, id: ContextId) {
+        if self.is_pending(id) {
+            self.waiting.insert(id);
+        }
+    }
+
+    /// Whether some target has refused the request already.
+    pub(crate) fn has_answer(&self, id: ContextId) -> bool {
+        self.contexts.get(id.0).is_some_and(|context| context.best.is_some())
+    }
+
+    /// Whether there is another group to try.
+    pub(crate) fn has_alternative(&self, id: ContextId) -> bool {
+        self.contexts.get(id.0).is_some_and(|context| !context.groups.is_empty() && !context.is_cancelled)
+    }
+
+    /// Starts the next group; what was tried before is given up. Where none of its targets can be sent to, that is told
+    /// as silence.
+    pub(crate) fn advance(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        transactions: &mut Transactions,
+        id: ContextId,
+    ) -> Option<Silence> {
+        self.abandon_branches(ctx, transactions, id);
+        let context = self.contexts.get_mut(id.0)?;
+        let group = context.groups.pop_front()?;
+        let hop = group.first().map(|target| target.hop);
+        for target in group {
+            start_branch(ctx, transactions, context, id, &target);
+        }
+        let proxy = hop.and_then(proxy_of);
+        if !context.is_pending() {
+            return Some(Silence { context: id, proxy, kind: SilenceKind::TransportFailed });
+        }
+        if proxy.is_some() {
+            self.waiting.insert(id);
+        } else {
+            self.waiting.remove(&id);
+        }
+        context.sent_at = ctx.now;
+        let patience = hop.and_then(|hop| context.plan.patience.of(hop));
+        self.arm_patience(ctx.now, id, patience);
+        None
+    }
+
+    /// From now on `patience` is what a proxy of the set may take for its first response, counted from the sending.
+    pub(crate) fn hurry(&mut self, now: Instant, id: ContextId, patience: Duration) {
+        if let Some(context) = self.contexts.get_mut(id.0) {
+            context.plan.patience.proxy = Some(patience);
+            let due = (context.sent_at + patience).max(now);
+            if context.patience.is_none_or(|timer| timer.at() > due) {
+                self.arm_patience(now, id, Some(due - now));
+            }
+        }
+    }
+
+    fn arm_patience(&mut self, now: Instant, id: ContextId, patience: Option<Duration>) {
+        if let Some(context) = self.contexts.get_mut(id.0) {
+            if let Some(timer) = context.patience.take() {
+                self.timers.cancel(timer);
+            }
+            context.patience = patience.map(|patience| self.timers.arm(now + patience, Due::Patience(id)));
+        }
+    }
+
+    /// Sends the request to other targets instead of those that were planned.
+    pub(crate) fn redirect(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        transactions: &mut Transactions,
+        id: ContextId,
+        groups: Vec<Vec<Target>>,
+        drop_routes: usize,
+    ) -> Option<Silence> {
+        let context = self.contexts.get_mut(id.0)?;
+        context.groups = groups.into();
+        context.plan.drop_routes = drop_routes;
+        self.advance(ctx, transactions, id)
+    }
+
+    /// Like [`redirect`](Self::redirect), to the same targets without our Path, which they refused.
+    pub(crate) fn retry_without_path(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        transactions: &mut Transactions,
+        id: ContextId,
+        groups: Vec<Vec<Target>>,
+    ) -> Option<Silence> {
+        let context = self.contexts.get_mut(id.0)?;
+        context.plan.path = false;
+        let drop_routes = context.plan.drop_routes;
+        self.redirect(ctx, transactions, id, groups, drop_routes)
+    }
+
+    /// Answers the request with `response` of our own, and gives up what was tried.
+    pub(crate) fn answer(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        transactions: &mut Transactions,
+        id: ContextId,
+        status: u16,
+        response: bytes::Bytes,
+    ) {
+        self.abandon_branches(ctx, transactions, id);
+        if let Some(context) = self.contexts.get_mut(id.0)
+            && !context.is_answered
+        {
+            context.is_answered = true;
+            context.groups.clear();
+            transactions.respond(ctx, context.server, status, response);
+        }
+        self.reap(ctx.now, id);
+    }
+
+    /// A CANCEL came for the INVITE `server` (RFC 3261 16.10).
+    pub(crate) fn cancel(&mut self, ctx: &mut Ctx<'_>, transactions: &mut Transactions, server: ServerId) {
+        let Some(&id) = self.by_server.get(&server) else {
+            return;
+        };
+        if let Some(context) = self.contexts.get_mut(id.0)
+            && !context.is_answered
+        {
+            context.is_cancelled = true;
+            context.groups.clear();
+            for branch in &mut context.branches {
+                cancel_branch(ctx, transactions, branch);
+            }
+        }
+    }
+
+    /// What was tried so far counts no more; INVITEs among it are cancelled.
+    fn abandon_branches(&mut self, ctx: &mut Ctx<'_>, transactions: &mut Transactions, id: ContextId) {
+        if let Some(context) = self.contexts.get_mut(id.0) {
+            for branch in &mut context.branches {
+                branch.is_abandoned = true;
+                cancel_branch(ctx, transactions, branch);
+            }
+        }
+        self.waiting.remove(&id);
+    }
+
+    /// RFC 3261 16.7: a response to one of the branches.
+    pub(crate) fn on_response(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        transactions: &mut Transactions,
+        id: ContextId,
+        client: ClientId,
+        response: &Response,
+    ) -> Option<Silence> {
+        self.arm_patience(ctx.now, id, None);
+        self.waiting.remove(&id);
+        let context = self.contexts.get_mut(id.0)?;
+        let is_invite = context.request.method() == Method::Invite;
+        let status = response.status();
+        let branch = context.branch_mut(client)?;
+        match status {
+            100..=199 => {
+                branch.state = branch.state.on_provisional();
+                if branch.cancel_wanted {
+                    cancel_branch(ctx, transactions, branch);
+                }
+                let counts = !branch.is_abandoned && !context.is_answered;
+                // 16.7 step 2: Timer C starts again with each provisional response but 100.
+                if status > 100 && counts {
+                    if let Some(timer) = context.timer_c.take() {
+                        self.timers.cancel(timer);
+                        context.timer_c = Some(self.timers.arm(ctx.now + TIMER_C, Due::TimerC(id)));
+                    }
+                    // 16.7 step 5: all but 100 are forwarded at once.
+                    if let Some(bytes) = forward::upstream_response(response) {
+                        transactions.respond(ctx, context.server, status, bytes);
+                    }
+                }
+                None
+            }
+            200..=299 => {
+                branch.state = BranchState::Done;
+                // 16.7 step 5: each 2xx to an INVITE is forwarded, also of a branch that was given up.
+                if (is_invite || !context.is_answered)
+                    && let Some(bytes) = forward::upstream_response(response)
+                {
+                    context.is_answered = true;
+                    context.is_accepted |= is_invite;
+                    transactions.respond(ctx, context.server, status, bytes);
+                }
+                context.groups.clear();
+                for branch in &mut context.branches {
+                    cancel_branch(ctx, transactions, branch);
+                }
+                self.reap(ctx.now, id);
+                None
+            }
+            _ => {
+                branch.state = BranchState::Done;
+                let hop = branch.hop;
+                if !branch.is_abandoned {
+                    best::keep_better(&mut context.best, response);
+                    if status >= 600 {
+                        // 16.7 step 5: a 6xx ends the search.
+                        context.groups.clear();
+                        for branch in &mut context.branches {
+                            cancel_branch(ctx, transactions, branch);
+                        }
+                    }
+                }
+                self.settle(ctx, transactions, id, best::tries_next(hop, status))
+            }
+        }
+    }
+
+    /// A request of ours ended without an answer.
+    pub(crate) fn on_unanswered(&mut self, unanswered: Unanswered, kind: SilenceKind) -> Option<Silence> {
+        let context_id = ContextId::from(unanswered.owner?);
+        let branch = self.contexts.get_mut(context_id.0)?.branch_mut(unanswered.client)?;
+        branch.state = BranchState::Done;
+        Some(Silence { context: context_id, proxy: proxy_of(branch.hop), kind })
+    }
+
+    /// Whether a branch that counts has yet to end.
+    pub(crate) fn is_pending(&self, id: ContextId) -> bool {
+        self.contexts.get(id.0).is_some_and(ResponseContext::is_pending)
+    }
+
+    /// If nothing that counts is under way: the next group if `try_next`, else the best response.
+    pub(crate) fn settle(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        transactions: &mut Transactions,
+        id: ContextId,
+        try_next: bool,
+    ) -> Option<Silence> {
+        let context = self.contexts.get_mut(id.0)?;
+        if !context.is_answered && !context.is_pending() {
+            if try_next && !context.is_cancelled && !context.groups.is_empty() {
+                return self.advance(ctx, transactions, id);
+            }
+            context.is_answered = true;
+            context.groups.clear();
+            match best::final_response(context, &Token::of(ctx.rng.bits())) {
+                Some((status, response)) => transactions.respond(ctx, context.server, status, response),
+                None => transactions.abandon(context.server),
+            }
+        }
+        self.reap(ctx.now, id);
+        None
+    }
+
+    /// Carries out what is due, up to the first silence. Call it until it gives none.
+    pub(crate) fn on_tick(&mut self, ctx: &mut Ctx<'_>, transactions: &mut Transactions) -> Option<Silence> {
+        while let Some(due) = self.timers.pop_due(ctx.now) {
+            match due {
+                Due::Patience(id) => {
+                    if let Some(context) = self.contexts.get_mut(id.0) {
+                        context.patience = None;
+                        let hop = context.branches.last().map(|branch| branch.hop);
+                        let proxy = hop.and_then(proxy_of);
+                        return Some(Silence { context: id, proxy, kind: SilenceKind::Impatient });
+                    }
+                }
+                Due::TimerC(id) => {
+                    // 16.8: CANCEL what has answered provisionally; the rest ends by its own timers.
+                    if let Some(context) = self.contexts.get_mut(id.0) {
+                        context.timer_c = None;
+                        for branch in &mut context.branches {
+                            cancel_branch(ctx, transactions, branch);
+                        }
+                    }
+                }
+                Due::End(id) => self.remove(id),
+            }
+        }
+        None
+    }
+
+    /// Forgets a context that has nothing more to do. One that accepted a call stays for the 2xx's retransmissions.
+    fn reap(&mut self, now: Instant, id: ContextId) {
+        let Some(context) = self.contexts.get_mut(id.0) else {
+            return;
+        };
+        if !context.is_answered || !context.branches.iter().all(Branch::is_done) {
+            return;
+        }
+        if !context.is_accepted {
+            self.remove(id);
+        } else if context.end.is_none() {
+            context.end = Some(self.timers.arm(now + LIFETIME, Due::End(id)));
+        }
+    }
+
+    fn remove(&mut self, id: ContextId) {
+        if let Some(context) = self.contexts.remove(id.0) {
+            self.by_server.remove(&context.server);
+            self.waiting.remove(&id);
+            for timer in [context.patience, context.timer_c, context.end].into_iter().flatten() {
+                self.timers.cancel(timer);
+            }
+        }
+    }
+}
+
+const fn proxy_of(hop: Hop) -> Option<TargetId> {
+    match hop {
+        Hop::Proxy(target) => Some(target),
+        Hop::Gateway | Hop::User | Hop::Address => None,
+    }
+}
+
+/// RFC 3261 16.6 steps 8 to 10, for one target. A target that no flow reaches makes no branch.
+fn start_branch(
+    ctx: &mut Ctx<'_>,
+    transactions: &mut Transactions,
+    context: &mut ResponseContext,
+    id: ContextId,
+    target: &Target,
+) {
+    let Some(sent) = forward(ctx, &context.request, context.source, &context.plan, target) else {
+        return;
+    };
+    let (method, name) = (context.request.method(), context.request.method_str());
+    let client = transactions.start(ctx, method, &sent.branch, name, sent.bytes, sent.peer, Some(Owner(id.0)));
+    context.branches.push(Branch::new(client, target.hop));
+}
+
+/// Cancels a branch that is an INVITE: at once if it has had a provisional response, else as soon as one comes (RFC 3261
+/// 9.1). A transaction that was cancelled lives for another 64*T1 at most.
+fn cancel_branch(ctx: &mut Ctx<'_>, transactions: &mut Transactions, branch: &mut Branch) {
+    branch.cancel_wanted = true;
+    if branch.state != BranchState::Proceeding || branch.cancel_sent {
+        return;
+    }
+    branch.cancel_sent = true;
+    let Some((invite, peer)) = transactions.invite_request(branch.client) else {
+        return;
+    };
+    let (Ok(via), Ok(cancel)) = (invite.top_via(), RequestBuilder::cancel(&invite)) else {
+        return;
+    };
+    let own = via.branch().unwrap_or_default().to_owned();
+    transactions.start(ctx, Method::Cancel, &own, "CANCEL", cancel, peer, None);
+    transactions.expire(ctx.now + LIFETIME, branch.client);
+}

@@ -1,0 +1,133 @@
+//! Requests in a dialog: by the route set they were born with, leaving out hops that are dead (`sas.md` section 9).
+
+use super::{Decision, Hop, Outcome, Query, Reason, Step, Target, View, own_routes};
+use crate::headers::{HeaderName, Method, NameAddr};
+use crate::upstream::TargetId;
+use crate::uri::Uri;
+
+pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
+    let Ok(uri) = query.request.uri() else {
+        return answer(400, Step::NoRoute, vec![]);
+    };
+    let own = own_routes(query.request, view);
+    let next = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
+    match next {
+        Some(route) => by_route(query, view, &uri, &route, own),
+        None => by_remote_target(query, view, &uri, own),
+    }
+}
+
+const fn answer(status: u16, step: Step, reasons: Vec<Reason>) -> Decision {
+    Decision { outcome: Outcome::Answer(status), step, reasons, drop_routes: 0 }
+}
+
+fn forward(target: Target, step: Step, reasons: Vec<Reason>, drop_routes: usize) -> Decision {
+    Decision { outcome: Outcome::Forward(vec![vec![target]]), step, reasons, drop_routes }
+}
+
+/// Whether a proxy as the next hop counts as dead for this request. An ACK cannot be rescued later, since nothing
+/// answers it, so it goes past a proxy that is merely suspect.
+fn is_dead(query: &Query<'_>) -> bool {
+    query.is_emergency() || (query.suspect && query.request.method() == Method::Ack)
+}
+
+fn by_route(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, route: &NameAddr<'_>, own: usize) -> Decision {
+    if let Some(index) = view.proxy_at(&route.uri) {
+        if is_dead(query) {
+            return skip_dead_hops(query, view, uri, own);
+        }
+        return to_proxy(view, index, own);
+    }
+    if let Some(address) = view.address(&route.uri) {
+        return forward(Target::address(address), Step::RouteSet, vec![Reason::RouteLeadsThere], own);
+    }
+    // A host by name: the proxy's to resolve, or to be.
+    match view.upstream.candidates().next() {
+        Some(TargetId(index)) if !is_dead(query) => to_proxy(view, index, own),
+        _ => skip_dead_hops(query, view, uri, own),
+    }
+}
+
+/// The route set says so: the Request-URI stays, also where it names us.
+fn to_proxy(view: &View<'_>, index: usize, own: usize) -> Decision {
+    match view.config.proxies().get(index) {
+        Some(proxy) => {
+            let mut target = Target::address(proxy.address);
+            target.hop = Hop::Proxy(TargetId(index));
+            forward(target, Step::RouteSet, vec![Reason::RouteLeadsThere], own)
+        }
+        None => answer(481, Step::NoRoute, vec![]),
+    }
+}
+
+/// `sas.md` section 9: past the dead proxies, and ourselves between them, to what comes next, or to the remote target.
+fn skip_dead_hops(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usize) -> Decision {
+    let mut reasons = vec![Reason::NextHopDead];
+    let mut drop_routes = own;
+    for route in query.request.addresses(HeaderName::Route).skip(own).flatten() {
+        let address = view.address(&route.uri);
+        if let Some(address) = address.filter(|_| !view.is_own(&route.uri) && view.proxy_at(&route.uri).is_none()) {
+            reasons.push(Reason::RouteLeadsThere);
+            return forward(Target::address(address), Step::DeadHopSkipped, reasons, drop_routes);
+        }
+        drop_routes += 1;
+    }
+    if let Some(target) = known_target(view, uri, &mut reasons) {
+        return forward(target, Step::DeadHopSkipped, reasons, drop_routes);
+    }
+    unreachable_target(query, view, uri, reasons)
+}
+
+/// The remote target is nobody we could deliver to: answered at once, since nothing may wait 32 s.
+fn unreachable_target(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Vec<Reason>) -> Decision {
+    if view.proxy_at(uri).is_some() {
+        reasons.push(Reason::TargetIsDead);
+        // The other end of the dialog is the dead proxy itself: hanging up succeeds.
+        if query.request.method() == Method::Bye {
+            return answer(200, Step::Ourselves, reasons);
+        }
+    } else {
+        reasons.push(Reason::TargetUnknown);
+    }
+    answer(481, Step::NoRoute, reasons)
+}
+
+/// A registered contact, or the gateway.
+fn known_target(view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec<Reason>) -> Option<Target> {
+    if let Some(target) = view.registrar.by_contact(uri).and_then(Target::user) {
+        reasons.push(Reason::ContactRegistered);
+        // The dialog's remote target stays, also where it differs from the Contact that was registered.
+        return Some(Target { uri: None, ..target });
+    }
+    let gateway = view.gateway_at(uri)?;
+    reasons.push(Reason::TargetIsGateway);
+    let mut target = Target::address(view.config.gateways().get(gateway)?.address);
+    target.hop = Hop::Gateway;
+    Some(target)
+}
+
+fn by_remote_target(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usize) -> Decision {
+    let mut reasons = Vec::new();
+    if let Some(target) = known_target(view, uri, &mut reasons) {
+        return forward(target, Step::RouteSet, reasons, own);
+    }
+    if view.is_own(uri) {
+        // We are nobody's remote target.
+        reasons.push(Reason::NamesUs);
+        return answer(481, Step::Ourselves, reasons);
+    }
+    if let Some(index) = view.proxy_at(uri) {
+        if is_dead(query) {
+            return unreachable_target(query, view, uri, vec![Reason::NextHopDead]);
+        }
+        return to_proxy(view, index, own);
+    }
+    match (view.address(uri), view.upstream.candidates().next()) {
+        (Some(address), _) => {
+            reasons.push(Reason::NamesAddress);
+            forward(Target::address(address), Step::RequestUri, reasons, own)
+        }
+        (None, Some(TargetId(index))) if !is_dead(query) => to_proxy(view, index, own),
+        (None, _) => unreachable_target(query, view, uri, reasons),
+    }
+}

@@ -1,0 +1,198 @@
+//! Requests outside a dialog (`sas.md` 4.2-4.4).
+
+use super::{Decision, Outcome, Query, Reason, Source, Step, Target, View, own_routes};
+use crate::headers::{HeaderName, Method};
+use crate::registrar::{Binding, Standing};
+use crate::uri::{AorKey, Uri};
+
+pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
+    let mut reasons = vec![if query.rescue {
+        Reason::ProxyDidNotAnswer
+    } else if query.is_emergency() {
+        Reason::EmergencyState
+    } else {
+        Reason::NormalState
+    }];
+    let Ok(uri) = query.request.uri() else {
+        return decision(Outcome::Answer(400), Step::NoRoute, reasons, 0);
+    };
+    // 4.2 step 1, 4.4 step 2: before the mode, before everything.
+    if query.request.method() == Method::Invite
+        && uri.user().is_some_and(|user| view.config.is_emergency_number(&crate::uri::unescape(user)))
+    {
+        return emergency_call(query, view, &uri, reasons);
+    }
+    // 2.1: phones ask us whether we are there. With a user in it the question may be for somebody else.
+    if query.request.method() == Method::Options && view.is_own(&uri) {
+        let ours = uri.user().is_none() || (query.is_emergency() && find(view, &uri).0.is_empty());
+        if ours {
+            reasons.push(Reason::NamesUs);
+            return decision(Outcome::Answer(200), Step::Ourselves, reasons, 0);
+        }
+    }
+    if query.is_emergency() {
+        return serve(query, view, &uri, reasons);
+    }
+    match query.source {
+        Source::Proxy => from_proxy(query, view, &uri, reasons),
+        Source::User | Source::Gateway => to_proxies(query, view, reasons),
+    }
+}
+
+fn decision(outcome: Outcome, step: Step, reasons: Vec<Reason>, drop_routes: usize) -> Decision {
+    Decision { outcome, step, reasons, drop_routes }
+}
+
+/// All Routes go: the request is routed by us, and what they lead to is out of reach or passed over.
+fn all_routes(query: &Query<'_>) -> usize {
+    query.request.values(HeaderName::Route).count()
+}
+
+/// To the gateways in their order, then to the proxies: an emergency call takes any route that exists.
+fn emergency_call(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Vec<Reason>) -> Decision {
+    reasons.push(Reason::IsEmergencyNumber);
+    let mut groups = gateways(query, view, uri, &mut reasons);
+    if query.source != Source::Proxy {
+        let proxies = view.config.proxies().len();
+        let reachable: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
+        // A proxy that is believed lost is still a route where there is no other.
+        let order = if groups.is_empty() && reachable.is_empty() { (0..proxies).collect() } else { reachable };
+        groups.extend(order.into_iter().filter_map(|index| Some(vec![Target::proxy(index, uri, view)?])));
+    }
+    if groups.is_empty() {
+        return decision(Outcome::Answer(404), Step::EmergencyNumber, reasons, 0);
+    }
+    decision(Outcome::Forward(groups), Step::EmergencyNumber, reasons, all_routes(query))
+}
+
+fn gateways(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec<Reason>) -> Vec<Vec<Target>> {
+    let configured = view.config.gateways().len();
+    if query.source == Source::Gateway {
+        // 4.4 step 10: never back to the gateway it came from.
+        reasons.push(Reason::CameFromGateway);
+        return Vec::new();
+    }
+    reasons.push(if configured == 0 { Reason::NoGateway } else { Reason::GatewayConfigured });
+    (0..configured).filter_map(|index| Some(vec![Target::gateway(index, uri, view)?])).collect()
+}
+
+/// 4.2 steps 4 and 5: the proxies in their order, each a group, so that the next is tried when one does not answer.
+pub(super) fn to_proxies(query: &Query<'_>, view: &View<'_>, mut reasons: Vec<Reason>) -> Decision {
+    let Ok(uri) = query.request.uri() else {
+        return decision(Outcome::Answer(400), Step::NoRoute, reasons, 0);
+    };
+    let own = own_routes(query.request, view);
+    // A Route of the sender's own that leads elsewhere, by number (RFC 3261 16.6 step 7).
+    let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
+    let elsewhere = route.and_then(|route| view.address(&route.uri).filter(|_| view.proxy_at(&route.uri).is_none()));
+    if let Some(address) = elsewhere {
+        reasons.push(Reason::RouteLeadsThere);
+        return decision(Outcome::Forward(vec![vec![Target::address(address)]]), Step::RouteSet, reasons, own);
+    }
+    let mut order: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
+    if order.is_empty() {
+        order = (0..view.config.proxies().len()).collect();
+    }
+    let groups: Vec<_> =
+        order.into_iter().filter_map(|index| Some(vec![Target::proxy(index, &uri, view)?])).collect();
+    if groups.is_empty() {
+        return decision(Outcome::Answer(480), Step::NoRoute, reasons, 0);
+    }
+    decision(Outcome::Forward(groups), Step::Proxy, reasons, own)
+}
+
+/// 4.3: the database, else by Route or Request-URI.
+fn from_proxy(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Vec<Reason>) -> Decision {
+    reasons.push(Reason::CameFromProxy);
+    let own = own_routes(query.request, view);
+    let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
+    if let Some(address) = route.and_then(|route| view.address(&route.uri)) {
+        reasons.push(Reason::RouteLeadsThere);
+        return decision(Outcome::Forward(vec![vec![Target::address(address)]]), Step::RouteSet, reasons, own);
+    }
+    if let Some(found) = database(query, view, uri, &mut reasons) {
+        return Decision { drop_routes: own, ..found };
+    }
+    if view.is_own(uri) {
+        reasons.push(Reason::NamesUs);
+        return decision(Outcome::Answer(404), Step::NoRoute, reasons, 0);
+    }
+    match view.address(uri) {
+        Some(address) => {
+            reasons.push(Reason::NamesAddress);
+            let target = gateway_or_address(view, uri, address);
+            decision(Outcome::Forward(vec![vec![target]]), Step::RequestUri, reasons, own)
+        }
+        None => {
+            reasons.push(Reason::NamesUnknownHost);
+            decision(Outcome::Answer(404), Step::NoRoute, reasons, 0)
+        }
+    }
+}
+
+fn gateway_or_address(view: &View<'_>, uri: &Uri<'_>, address: std::net::SocketAddr) -> Target {
+    let mut target = Target::address(address);
+    if view.gateway_at(uri).is_some() {
+        target.hop = super::Hop::Gateway;
+    }
+    target
+}
+
+/// 4.4 from step 5: the database, then the default gateway.
+fn serve(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Vec<Reason>) -> Decision {
+    if query.request.method() == Method::Subscribe {
+        reasons.push(Reason::SubscriptionsNotServed);
+        let status = view.config.sas.subscribe_response;
+        return decision(Outcome::Answer(status), Step::Ourselves, reasons, 0);
+    }
+    if let Some(found) = database(query, view, uri, &mut reasons) {
+        return found;
+    }
+    let known = reasons.contains(&Reason::UserUnreachable);
+    if query.request.method() == Method::Invite {
+        let groups = gateways(query, view, uri, &mut reasons);
+        if !groups.is_empty() {
+            return decision(Outcome::Forward(groups), Step::DefaultGateway, reasons, all_routes(query));
+        }
+    } else {
+        reasons.push(Reason::NotACall);
+    }
+    // 4.4 step 10: 404 unknown user, 480 known but unreachable.
+    decision(Outcome::Answer(if known { 480 } else { 404 }), Step::NoRoute, reasons, 0)
+}
+
+/// The contacts of the user, or the contact itself, that `uri` names.
+fn find<'a>(view: &View<'a>, uri: &Uri<'_>) -> (Vec<&'a Binding>, Reason) {
+    // A Request-URI that is a registered Contact, port and all, is that contact: a proxy that forks has named each one.
+    // Everything else is an address of record (sas.md 7.2).
+    let is_contact = |binding: &&Binding| {
+        let contact = binding.contact.as_uri();
+        contact.equivalent(uri) || (contact.user() == uri.user() && contact.host_port() == uri.host_port())
+    };
+    match view.registrar.by_contact(uri).filter(is_contact) {
+        Some(binding) => (vec![binding], Reason::ContactRegistered),
+        None => (view.registrar.bindings(uri, view.home).collect(), Reason::UserRegistered),
+    }
+}
+
+/// The targets that the database has for `uri`. None, and the reason, where it has none that can be reached.
+fn database(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec<Reason>) -> Option<Decision> {
+    let (found, reason) = find(view, uri);
+    let groups = by_preference(&found);
+    if groups.is_empty() {
+        let key = AorKey::of(uri, view.home);
+        let known = key.is_some_and(|key| view.registrar.standing(&key) != Standing::Unknown);
+        reasons.push(if known { Reason::UserUnreachable } else { Reason::UserNotRegistered });
+        return None;
+    }
+    reasons.push(reason);
+    let reasons = std::mem::take(reasons);
+    Some(Decision { outcome: Outcome::Forward(groups), step: Step::Database, reasons, drop_routes: all_routes(query) })
+}
+
+/// `sas.md` 7.3: in the order of q, equal q at once.
+fn by_preference(bindings: &[&Binding]) -> Vec<Vec<Target>> {
+    let same_q = |a: &&Binding, b: &&Binding| a.q == b.q;
+    let reachable = |group: &[&Binding]| group.iter().filter_map(|binding| Target::user(binding)).collect::<Vec<_>>();
+    bindings.chunk_by(same_q).map(reachable).filter(|group| !group.is_empty()).collect()
+}

@@ -1,0 +1,152 @@
+//! Where a request goes, and why (`sas.md` section 4): a pure function of the request, its source, the state, and
+//! read-only views of the configuration, the database and the proxy set.
+//!
+//! [`decide`] gives a [`Decision`]: the target set, or the answer of our own, with the chain of reasons that led there.
+//! Nothing is changed and nothing is sent, so that a decision can be asked for in a test, a drill or a debugger.
+
+mod dialog;
+mod initial;
+mod reason;
+mod target;
+
+use crate::config::Config;
+use crate::headers::{HeaderName, Method};
+use crate::message::Request;
+use crate::mode::State;
+use crate::registrar;
+use crate::transport::{Flows, Peer};
+use crate::upstream::Upstream;
+use crate::uri::{HomeHosts, Uri};
+use std::net::SocketAddr;
+
+pub use reason::{Reason, Step};
+pub use target::{Hop, Target};
+
+/// Who sent a request (`sas.md` 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// A proxy of the set.
+    Proxy,
+    /// A default gateway.
+    Gateway,
+    /// Anyone else: a phone.
+    User,
+}
+
+/// What a decision is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) source: Source,
+    pub(crate) state: State,
+    /// The proxy set left this request unanswered: decide as in the emergency state (`sas.md` 3.3, suspect).
+    pub(crate) rescue: bool,
+    /// No proxy is known to be reachable at present.
+    pub(crate) suspect: bool,
+}
+
+impl Query<'_> {
+    /// Whether the rules of the emergency state apply.
+    const fn is_emergency(&self) -> bool {
+        self.rescue || matches!(self.state, State::Emergency)
+    }
+}
+
+/// What a decision rests on.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) registrar: registrar::View<'a>,
+    pub(crate) upstream: &'a Upstream,
+    pub(crate) flows: &'a Flows,
+    pub(crate) home: &'a HomeHosts,
+}
+
+/// The port of a SIP URI that names none (RFC 3261 19.1.2).
+const SIP_PORT: u16 = 5060;
+
+impl View<'_> {
+    /// The address that `uri` names, if it does so by number: names are for the proxy to resolve.
+    fn address(&self, uri: &Uri<'_>) -> Option<SocketAddr> {
+        uri.host_port().and_then(|hp| hp.socket_addr(SIP_PORT))
+    }
+
+    /// Whether `uri` leads to us.
+    pub(crate) fn is_own(&self, uri: &Uri<'_>) -> bool {
+        self.address(uri).is_some_and(|address| self.flows.is_local(address))
+    }
+
+    fn proxy_at(&self, uri: &Uri<'_>) -> Option<usize> {
+        let address = self.address(uri)?;
+        self.config.proxies().iter().position(|proxy| proxy.address == address)
+    }
+
+    fn gateway_at(&self, uri: &Uri<'_>) -> Option<usize> {
+        let address = self.address(uri)?;
+        self.config.gateways().iter().position(|gateway| gateway.address == address)
+    }
+
+    /// Who sent `request` from `peer`: by the address it came from, or by the one that it claims in its Via, since a
+    /// proxy may send from another port than the one it listens on.
+    pub(crate) fn source_of(&self, request: &Request, peer: Peer) -> Source {
+        let claimed = request.top_via().ok().and_then(|via| via.sent_by.socket_addr(SIP_PORT));
+        let claimed = claimed.filter(|claimed| claimed.ip() == peer.address.ip());
+        let is = |address: SocketAddr| address == peer.address || Some(address) == claimed;
+        if self.config.proxies().iter().any(|proxy| is(proxy.address)) {
+            Source::Proxy
+        } else if self.config.gateways().iter().any(|gateway| is(gateway.address)) {
+            Source::Gateway
+        } else {
+            Source::User
+        }
+    }
+}
+
+/// Where a request goes, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Decision {
+    /// What becomes of it.
+    pub outcome: Outcome,
+    /// The step that decided.
+    pub step: Step,
+    /// Which steps matched or were passed over, in their order.
+    pub reasons: Vec<Reason>,
+    /// How many Route values, from the top, it leaves behind: our own, and those of dead hops.
+    pub drop_routes: usize,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Sent on: to all targets of the first group at once, to the next group if that one fails.
+    Forward(Vec<Vec<Target>>),
+    /// Answered by us with this status: a success, or a refusal.
+    Answer(u16),
+}
+
+/// Decides about a request that has passed validation and is not a REGISTER or CANCEL.
+pub(crate) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
+    // sas.md 2.1: requests in a dialog follow the route set, never the routing tables.
+    if query.request.is_in_dialog() || query.request.method() == Method::Ack {
+        dialog::decide(query, view)
+    } else {
+        initial::decide(query, view)
+    }
+}
+
+/// Decides about a REGISTER that is to be relayed.
+pub(crate) fn decide_register(query: &Query<'_>, view: &View<'_>) -> Decision {
+    initial::to_proxies(query, view, Vec::new())
+}
+
+/// How many Route values from the top are ours (RFC 3261 16.4). More than one where we record-routed a request twice.
+fn own_routes(request: &Request, view: &View<'_>) -> usize {
+    let own = |uri: &Uri<'_>| view.is_own(uri);
+    request.addresses(HeaderName::Route).take_while(|route| route.is_ok_and(|route| own(&route.uri))).count()
+}
+
+#[cfg(test)]
+mod tests;

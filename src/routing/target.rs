@@ -1,0 +1,108 @@
+//! One target of a request: the Request-URI it goes out with, and the next hop.
+
+use super::View;
+use crate::registrar::Binding;
+use crate::transport::FlowId;
+use crate::upstream::TargetId;
+use crate::uri::{Uri, unescape};
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+/// What kind of hop a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Hop {
+    /// A proxy of the set.
+    Proxy(TargetId),
+    /// A default gateway.
+    Gateway,
+    /// A registered user.
+    User,
+    /// An address that the Request-URI or a Route names.
+    Address,
+}
+
+/// One target of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Target {
+    /// The Request-URI to send it with; none: as it came.
+    pub uri: Option<Box<str>>,
+    /// Where to send it.
+    pub address: SocketAddr,
+    /// On which flow, if it has to be a certain one.
+    pub flow: Option<FlowId>,
+    /// Route values to put on top: the Path that the user registered with (RFC 3327).
+    pub routes: Vec<Box<str>>,
+    /// What is there.
+    pub hop: Hop,
+}
+
+impl Target {
+    const fn new(hop: Hop, address: SocketAddr, uri: Option<Box<str>>) -> Self {
+        Self { uri, address, flow: None, routes: Vec::new(), hop }
+    }
+
+    /// The hop at `address`, with the Request-URI as it came.
+    pub(super) const fn address(address: SocketAddr) -> Self {
+        Self::new(Hop::Address, address, None)
+    }
+
+    /// The proxy number `index`. A Request-URI that names us names the proxy instead: phones that have us as their
+    /// registrar write it so, and the proxy would send it back.
+    pub(super) fn proxy(index: usize, uri: &Uri<'_>, view: &View<'_>) -> Option<Self> {
+        let proxy = view.config.proxies().get(index)?;
+        let rewritten = view.is_own(uri).then(|| at_host(uri, &proxy.uri.as_uri()));
+        Some(Self::new(Hop::Proxy(TargetId(index)), proxy.address, rewritten))
+    }
+
+    /// The gateway number `index`, called with the number of `uri`, undecorated.
+    pub(super) fn gateway(index: usize, uri: &Uri<'_>, view: &View<'_>) -> Option<Self> {
+        let gateway = view.config.gateways().get(index)?;
+        Some(Self::new(Hop::Gateway, gateway.address, Some(at_host(uri, &gateway.uri.as_uri()))))
+    }
+
+    /// The contact of a registered user. None if it cannot be reached.
+    pub(super) fn user(binding: &Binding) -> Option<Self> {
+        let contact = binding.contact.as_uri();
+        let named = contact.host_port().and_then(|hp| hp.socket_addr(super::SIP_PORT));
+        // sas.md 7.4: behind NAT the address is the source of the REGISTER. With the same IP there is no NAT between,
+        // and the Contact's port is the one that the phone listens on.
+        let address = named.filter(|named| named.ip() == binding.source.ip()).unwrap_or(binding.source);
+        let mut target = Self::new(Hop::User, address, Some(contact.as_str().into()));
+        target.flow = Some(binding.flow?);
+        if let Some(first) = binding.path.first() {
+            // RFC 3327 5.3: the Path becomes the route set.
+            let hop = crate::headers::NameAddr::parse(first).ok()?;
+            target.address = hop.uri.host_port().and_then(|hp| hp.socket_addr(super::SIP_PORT))?;
+            target.routes = binding.path.to_vec();
+        }
+        Some(target)
+    }
+}
+
+/// `uri`'s user at the host of `other`, with the parameters that speak of the user.
+fn at_host(uri: &Uri<'_>, other: &Uri<'_>) -> Box<str> {
+    let mut text = String::from("sip:");
+    if let Some(user) = uri.user() {
+        text.push_str(if uri.is_sip() { user } else { user.split(';').next().unwrap_or_default() });
+        text.push('@');
+    }
+    if let Some(host_port) = other.host_port() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{host_port}");
+    }
+    if !uri.is_sip() {
+        text.push_str(";user=phone");
+    }
+    for (name, value) in uri.params().filter(|_| uri.is_sip()) {
+        let speaks_of_host = ["transport", "maddr", "ttl", "lr"].iter().any(|h| unescape(name).eq_ignore_ascii_case(h));
+        if !speaks_of_host {
+            let _ = match value {
+                Some(value) => write!(text, ";{name}={value}"),
+                None => write!(text, ";{name}"),
+            };
+        }
+    }
+    text.into()
+}

@@ -1,0 +1,185 @@
+//! From a datagram to a request or response that somebody waits for.
+
+use super::{Action, Actions, Notice, Sas};
+use crate::headers::{HeaderName, Method, delta_seconds};
+use crate::message::{Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
+use crate::proxy::{ContextId, own_branch};
+use crate::routing::{Hop, Source};
+use crate::transaction::{RequestMatch, ResponseMatch, ServerId};
+use crate::transport::Peer;
+use crate::upstream::UpstreamEvent;
+use bytes::Bytes;
+
+/// Methods that we answer or relay (RFC 3261 20.5).
+const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE, PUBLISH";
+
+impl Sas {
+    pub(super) fn on_datagram(&mut self, from: Peer, data: Bytes, out: &mut Actions) {
+        // Line ends alone keep a NAT binding alive (RFC 5626 3.5.1).
+        if data.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return;
+        }
+        let limits = &self.world.config.limits;
+        let limits = ParseLimits::new(limits.max_message, limits.max_headers);
+        match Message::parse_within(data, &limits) {
+            Ok(Message::Request(request)) => self.on_request(request, from, out),
+            Ok(Message::Response(response)) => self.on_response(&response, from, out),
+            Err(_) => self.on_dropped(from, out),
+        }
+    }
+
+    fn on_request(&mut self, request: Request, from: Peer, out: &mut Actions) {
+        // Without a Via there is nobody to answer.
+        if request.top_via().is_err() {
+            return self.on_dropped(from, out);
+        }
+        let reserved = self.is_emergency_call(&request);
+        match self.transactions.on_request(&mut self.world.ctx(out), &request, from, reserved) {
+            RequestMatch::Absorbed => {}
+            RequestMatch::Full => self.on_dropped(from, out),
+            RequestMatch::StrayAck => self.relay_ack(&request, from, out),
+            RequestMatch::New(server) => self.on_new_request(server, request, from, out),
+        }
+    }
+
+    fn is_emergency_call(&self, request: &Request) -> bool {
+        let config = &self.world.config;
+        request.method() == Method::Invite
+            && !config.sas.emergency_numbers.is_empty()
+            && request.uri().is_ok_and(|uri| {
+                uri.user().is_some_and(|user| config.is_emergency_number(&crate::uri::unescape(user)))
+            })
+    }
+
+    fn on_new_request(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {
+        if let Err(fault) = request.validate() {
+            return self.refuse(server, &request, from, &fault, out);
+        }
+        match request.method() {
+            Method::Cancel => self.on_cancel(server, &request, from, out),
+            Method::Register => self.on_register(server, request, from, out),
+            Method::Options if request.max_forwards() == Ok(Some(0)) => {
+                // RFC 3261 16.3 step 3: the hop at which it ends answers.
+                self.answer_ok(server, &request, from, out);
+            }
+            Method::Invite
+            | Method::Ack
+            | Method::Bye
+            | Method::Options
+            | Method::Prack
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Publish
+            | Method::Info
+            | Method::Refer
+            | Method::Message
+            | Method::Update
+            | Method::Other => {
+                let source = self.view().source_of(&request, from);
+                match self.loop_fault(&request, source) {
+                    Some(fault) => self.refuse(server, &request, from, &fault, out),
+                    None => self.relay(server, request, from, source, out),
+                }
+            }
+        }
+    }
+
+    /// A request that passed here before: a spiral, a loop, or the ghost of a call that is over.
+    fn loop_fault(&self, request: &Request, source: Source) -> Option<Fault> {
+        let (branch, is_loop) = own_branch(request, source, &self.world.flows)?;
+        if is_loop {
+            // RFC 3261 16.3 step 4.
+            return Some(Fault::new(482));
+        }
+        // A proxy that was frozen reads, when it wakes, the INVITEs that it was sent meanwhile, and calls phones for calls
+        // that were served without it long ago. An INVITE whose own branch of ours waits no more is such a ghost.
+        let is_call = request.method() == Method::Invite && !request.is_in_dialog();
+        let waits = self.transactions.pending_invite(branch).is_some_and(|(client, owner)| {
+            owner.is_some_and(|owner| self.proxy.is_live(ContextId::from(owner), client))
+        });
+        (is_call && source == Source::Proxy && !waits).then(|| Fault::new(487))
+    }
+
+    /// RFC 3261 9.2 and 16.10.
+    fn on_cancel(&mut self, server: ServerId, request: &Request, from: Peer, out: &mut Actions) {
+        let Some(invite) = self.transactions.invite_of(request) else {
+            return self.refuse(server, request, from, &Fault::new(481), out);
+        };
+        self.answer_ok(server, request, from, out);
+        self.proxy.cancel(&mut self.world.ctx(out), &mut self.transactions, invite);
+    }
+
+    /// 200, with what we can do where an OPTIONS asks for it (RFC 3261 11.2).
+    pub(super) fn answer_ok(&mut self, server: ServerId, request: &Request, from: Peer, out: &mut Actions) {
+        let tag = self.world.rng.token();
+        let mut response = ResponseBuilder::new(request, from.address, 200, tag.as_str());
+        if request.method() == Method::Options {
+            response = response.header(HeaderName::Allow, ALLOW).header(HeaderName::Supported, "path");
+        }
+        self.transactions.respond(&mut self.world.ctx(out), server, 200, response.finish());
+    }
+
+    /// Answers with a refusal of our own, and says so.
+    pub(super) fn refuse(
+        &mut self,
+        server: ServerId,
+        request: &Request,
+        from: Peer,
+        fault: &Fault,
+        out: &mut Actions,
+    ) {
+        let response = self.refusal(request, from, fault);
+        self.transactions.respond(&mut self.world.ctx(out), server, fault.status, response);
+        notify_rejected(request, fault, out);
+    }
+
+    pub(super) fn refusal(&mut self, request: &Request, from: Peer, fault: &Fault) -> Bytes {
+        let tag = self.world.rng.token();
+        let response = ResponseBuilder::new(request, from.address, fault.status, tag.as_str());
+        response.reason(&fault.reason).finish()
+    }
+
+    fn on_response(&mut self, response: &Response, from: Peer, out: &mut Actions) {
+        match self.transactions.on_response(&mut self.world.ctx(out), response) {
+            ResponseMatch::Absorbed | ResponseMatch::Pass(_, None) => {}
+            ResponseMatch::Pass(client, Some(owner)) => {
+                let context = ContextId::from(owner);
+                if let Some(Hop::Proxy(target)) = self.proxy.hop_of(context, client) {
+                    self.tell_upstream(UpstreamEvent::ResponseSeen { target }, out);
+                    if self.on_register_response(context, target, response, out) {
+                        return;
+                    }
+                }
+                let ctx = &mut self.world.ctx(out);
+                let silence = self.proxy.on_response(ctx, &mut self.transactions, context, client, response);
+                if let Some(silence) = silence {
+                    self.on_silence(silence, out);
+                }
+            }
+            ResponseMatch::Stray => match super::watch::probe_of(response) {
+                Some(probe) => {
+                    let retry_after = response.value_of(HeaderName::RetryAfter);
+                    let retry_after = retry_after.and_then(|value| delta_seconds(value.split([' ', ';', '(']).next()?));
+                    let status = response.status();
+                    self.tell_upstream(UpstreamEvent::ProbeAnswered { probe, status, retry_after }, out);
+                }
+                None => self.on_dropped(from, out),
+            },
+        }
+    }
+}
+
+pub(super) fn notify_rejected(request: &Request, fault: &Fault, out: &mut Actions) {
+    out.push(Action::Notify(Notice::RequestRejected {
+        method: request.method_str().into(),
+        from: from_uri(request),
+        status: fault.status,
+        reason: fault.reason.as_str().into(),
+    }));
+}
+
+/// From's URI as notices show it.
+pub(super) fn from_uri(request: &Request) -> Box<str> {
+    request.from().map_or("", |from| from.uri.as_str()).into()
+}

@@ -1,0 +1,251 @@
+//! The composition root: the layers put together, and the one face that callers see.
+//!
+//! * `inbound`: from a datagram to a request or a response that somebody waits for.
+//! * `relay`: requests sent on, their silence, their rescue.
+//! * `register`: REGISTER in both states.
+//! * `watch`: the proxy set's health, the mode, and what their changes lead to.
+
+mod action;
+mod event;
+mod inbound;
+mod notice;
+mod pacer;
+mod register;
+mod relay;
+mod watch;
+
+use crate::config::Config;
+use crate::mode::{ModeMachine, State};
+use crate::proxy::Proxy;
+use crate::registrar::Registrar;
+use crate::rng::Rng;
+use crate::routing::View;
+use crate::time::Instant;
+use crate::transaction::Transactions;
+use crate::transport::{Ctx, Flow, Flows, Outbox, Peer};
+use crate::upstream::{TargetId, Upstream, UpstreamEvent};
+use crate::uri::{Host, HomeHosts};
+use bytes::Bytes;
+use pacer::Pacer;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+pub use action::{Action, Actions};
+pub use event::Event;
+pub use notice::{BoundContact, Notice};
+
+/// Stand-alone survivability for one branch.
+///
+/// Tell it what happens with [`handle`](Self::handle) or [`handle_into`](Self::handle_into), carry out the actions in
+/// order, and tell it [`Event::Tick`] when [`next_timeout`](Self::next_timeout) has come. Nothing else is needed, and
+/// nothing happens in between.
+#[derive(Debug)]
+pub struct Sas {
+    world: World,
+    transactions: Transactions,
+    proxy: Proxy,
+    registrar: Registrar,
+    upstream: Upstream,
+    mode: ModeMachine,
+    pacer: Pacer,
+    /// Proxies that refused our Path (`sas.md` 4.5).
+    pathless: BTreeSet<TargetId>,
+    drops: Drops,
+}
+
+/// What every layer gets a share of while it works.
+#[derive(Debug)]
+struct World {
+    config: Config,
+    rng: Rng,
+    flows: Flows,
+    /// The hosts whose users are this branch's.
+    home: HomeHosts,
+    now: Instant,
+}
+
+impl World {
+    fn ctx<'a>(&'a mut self, out: &'a mut Actions) -> Ctx<'a> {
+        Ctx { now: self.now, config: &self.config, flows: &self.flows, rng: &mut self.rng, out }
+    }
+}
+
+/// What was dropped without an answer since the latest notice of it.
+#[derive(Debug, Default)]
+struct Drops {
+    count: u64,
+    noted_at: Option<Instant>,
+}
+
+/// At most one notice of dropped messages in this time.
+const DROP_NOTICE_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Outbox for Actions {
+    fn send(&mut self, peer: Peer, payload: Bytes) {
+        self.push(Action::Send { flow: peer.flow, to: peer.address, payload });
+    }
+}
+
+impl Sas {
+    /// A branch at start-up: nobody registered, the proxy set unknown, and probed as soon as time is told.
+    ///
+    /// `seed` is all the randomness there is: take it from the system for real, and fix it to repeat a run.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut home = HomeHosts::default();
+        for proxy in config.proxies() {
+            home.add(Host::from(proxy.address.ip()));
+        }
+        for domain in &config.domains {
+            if let Some(host) = Host::parse(domain) {
+                home.add(host);
+            }
+        }
+        Self {
+            transactions: Transactions::new([rng.bits(), rng.bits()]),
+            proxy: Proxy::default(),
+            registrar: Registrar::new(&config),
+            upstream: Upstream::new(&config, now),
+            mode: ModeMachine::new(&config, now),
+            pacer: Pacer::new(config.sas.return_rate),
+            pathless: BTreeSet::new(),
+            drops: Drops::default(),
+            world: World { config, rng, flows: Flows::default(), home, now },
+        }
+    }
+
+    /// Takes in `event` at `now` and gives what is to be done. All that changes has changed when it returns.
+    ///
+    /// A `now` before the latest one counts as the latest one.
+    pub fn handle(&mut self, now: Instant, event: Event) -> Actions {
+        let mut out = Actions::new();
+        self.handle_into(now, event, &mut out);
+        out
+    }
+
+    /// Like [`handle`](Self::handle), appending to a list of the caller's, which saves its allocation.
+    pub fn handle_into(&mut self, now: Instant, event: Event, out: &mut Actions) {
+        self.world.now = self.world.now.max(now);
+        match event {
+            Event::FlowOpened { flow, transport, local } => {
+                self.world.home.add(Host::from(local.ip()));
+                self.world.flows.open(flow, Flow { transport, local });
+                out.push(Action::Notify(Notice::Listening { transport, address: local }));
+            }
+            Event::FlowClosed { flow } => {
+                self.world.flows.close(flow);
+                self.registrar.on_flow_closed(flow);
+            }
+            Event::Datagram { flow, from, data } => {
+                // A late datagram of a flow that is closed has nobody to answer on.
+                if self.world.flows.find(flow).is_some() {
+                    self.on_datagram(Peer { flow, address: from }, data, out);
+                }
+            }
+            Event::SendFailed { flow, to } => self.on_send_failed(Peer { flow, address: to }, out),
+            Event::Tick => self.on_tick(out),
+        }
+    }
+
+    /// When to tell [`Event::Tick`]. May change with every event. A peek at five queues.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        [
+            self.transactions.next_timeout(),
+            self.proxy.next_timeout(),
+            self.upstream.next_timeout(),
+            self.mode.next_timeout(),
+            self.registrar.next_expiry(self.grace()),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Normal or emergency.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.mode.state()
+    }
+
+    /// The database of registered users.
+    #[must_use]
+    pub const fn registrar(&self) -> &Registrar {
+        &self.registrar
+    }
+
+    /// The health of the proxy set.
+    #[must_use]
+    pub const fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// How many transactions are alive, and how many requests are being relayed.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        (self.transactions.len(), self.proxy.len())
+    }
+
+    fn on_tick(&mut self, out: &mut Actions) {
+        // What one layer does may make another's deadline due: until all lie ahead.
+        while self.next_timeout().is_some_and(|due| due <= self.world.now) {
+            while let Some(unanswered) = self.transactions.on_tick(&mut self.world.ctx(out)) {
+                self.on_unanswered(unanswered, crate::proxy::SilenceKind::TimedOut, out);
+            }
+            while let Some(silence) = self.proxy.on_tick(&mut self.world.ctx(out), &mut self.transactions) {
+                self.on_silence(silence, out);
+            }
+            self.tell_upstream(UpstreamEvent::Tick, out);
+            self.tell_mode(crate::mode::ModeEvent::Tick, out);
+            let grace = self.grace();
+            for change in self.registrar.expire(self.world.now, grace, usize::MAX) {
+                notify_change(&change, out);
+            }
+        }
+    }
+
+    /// How long past its lifetime a binding that the proxy granted is used now (`sas.md` 3.4).
+    fn grace(&self) -> Duration {
+        match self.mode.state() {
+            State::Normal => Duration::ZERO,
+            State::Emergency => self.world.config.sas.stale_binding_grace,
+        }
+    }
+
+    /// What routing decides by.
+    fn view(&self) -> View<'_> {
+        View {
+            config: &self.world.config,
+            registrar: self.registrar.at(self.world.now, self.grace()),
+            upstream: &self.upstream,
+            flows: &self.world.flows,
+            home: &self.world.home,
+        }
+    }
+
+    fn on_dropped(&mut self, from: Peer, out: &mut Actions) {
+        let now = self.world.now;
+        self.drops.count += 1;
+        if self.drops.noted_at.is_none_or(|noted| now - noted >= DROP_NOTICE_INTERVAL) {
+            self.drops.noted_at = Some(now);
+            let count = std::mem::take(&mut self.drops.count);
+            out.push(Action::Notify(Notice::MessagesDropped { from: from.address, count }));
+        }
+    }
+}
+
+fn notify_change(change: &crate::registrar::BindingChange, out: &mut Actions) {
+    use crate::registrar::ChangeKind;
+    let contact = BoundContact {
+        aor: change.binding.aor.as_str().into(),
+        contact: change.binding.contact.as_str().into(),
+        origin: change.binding.origin,
+    };
+    out.push(Action::Notify(match change.kind {
+        ChangeKind::Bound => Notice::UserBound(contact),
+        ChangeKind::Refreshed => Notice::UserRefreshed(contact),
+        ChangeKind::Unbound => Notice::UserUnbound(contact),
+        ChangeKind::Expired => Notice::UserExpired(contact),
+    }));
+}

@@ -1,0 +1,167 @@
+//! REGISTER in both states: relayed and recorded, or answered here (`sas.md` 2.1).
+
+use super::inbound::notify_rejected;
+use super::{Action, Actions, Notice, Sas, notify_change};
+use crate::headers::{HeaderName, Method};
+use crate::message::{Fault, Request, Response, ResponseBuilder};
+use crate::mode::State;
+use crate::proxy::ContextId;
+use crate::registrar::{Home, Refusal};
+use crate::rng::Rng;
+use crate::routing::{Outcome, Source, decide_register};
+use crate::transaction::ServerId;
+use crate::transport::Peer;
+use crate::upstream::TargetId;
+use bytes::Bytes;
+use std::time::Duration;
+
+/// The lifetime of a binding whose REGISTER names none (RFC 3261 10.2).
+const DEFAULT_EXPIRES: Duration = Duration::from_hours(1);
+
+impl Sas {
+    pub(super) fn on_register(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {
+        let unconfirmed = self.registrar.unconfirmed();
+        let relays = self.mode.state() == State::Normal
+            // sas.md 3.4: after the return each waits for its turn. Who leaves need not.
+            && (is_removal(&request) || self.pacer.admits(self.world.now, unconfirmed));
+        if !relays {
+            let (status, response) = self.register_here(&request, from, Home::LocalOnly, out);
+            self.transactions.respond(&mut self.world.ctx(out), server, status, response);
+            return;
+        }
+        let decision = decide_register(&self.query(&request, Source::User, false), &self.view());
+        match &decision.outcome {
+            Outcome::Answer(status) => self.refuse(server, &request, from, &Fault::new(*status), out),
+            Outcome::Forward(groups) => {
+                let to_pathless = groups.iter().flatten().any(|target| match target.hop {
+                    crate::routing::Hop::Proxy(id) => self.pathless.contains(&id),
+                    crate::routing::Hop::Gateway | crate::routing::Hop::User | crate::routing::Hop::Address => false,
+                });
+                let path = self.world.config.sas.path && !to_pathless;
+                self.start(server, request, from, Source::User, decision, path, out);
+            }
+        }
+    }
+
+    /// Answers by our own database. Gives status and response.
+    fn register_here(&mut self, request: &Request, from: Peer, home: Home, out: &mut Actions) -> (u16, Bytes) {
+        let registration_time = self.world.config.sas.registration_time;
+        let rng = &mut self.world.rng;
+        let grant = |asked: Option<Duration>| granted(asked, registration_time, rng);
+        match self.registrar.register(self.world.now, request, from, &self.world.home, home, grant) {
+            Ok(registered) => {
+                let tag = self.world.rng.token();
+                let response = ResponseBuilder::new(request, from.address, 200, tag.as_str());
+                for change in &registered.changes {
+                    notify_change(change, out);
+                }
+                (200, registered.write_to(response).finish())
+            }
+            Err(refusal) => {
+                notify_full(request, &refusal, out);
+                let fault = Fault::from(refusal);
+                notify_rejected(request, &fault, out);
+                (fault.status, self.refusal(request, from, &fault))
+            }
+        }
+    }
+
+    /// The proxy left a REGISTER unanswered: the user is served here, and the ledger says that the proxy may yet know.
+    pub(super) fn rescue_register(&mut self, context: ContextId, request: &Request, from: Peer, out: &mut Actions) {
+        let (status, response) = self.register_here(request, from, Home::Pending, out);
+        self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
+    }
+
+    /// What the proxy's answer to a REGISTER changes here, before it is passed on. Whether it is dealt with already.
+    pub(super) fn on_register_response(
+        &mut self,
+        context: ContextId,
+        target: TargetId,
+        response: &Response,
+        out: &mut Actions,
+    ) -> bool {
+        let Some(relayed) = self.proxy.relayed(context).filter(|r| r.request.method() == Method::Register) else {
+            return false;
+        };
+        if refuses_path(response) && self.world.config.sas.path && !self.pathless.contains(&target) && !relayed.is_answered {
+            // sas.md 4.5: again without our Path, which is remembered.
+            self.pathless.insert(target);
+            let query = self.query(relayed.request, relayed.source_kind, false);
+            let decision = decide_register(&query, &self.view());
+            if let Outcome::Forward(groups) = decision.outcome {
+                let ctx = &mut self.world.ctx(out);
+                let silence = self.proxy.retry_without_path(ctx, &mut self.transactions, context, groups);
+                if let Some(silence) = silence {
+                    self.on_silence(silence, out);
+                }
+                return true;
+            }
+        }
+        if response.is_success() {
+            let (now, home) = (self.world.now, &self.world.home);
+            match self.registrar.record(now, relayed.request, response, relayed.source, home) {
+                Ok(changes) => changes.iter().for_each(|change| notify_change(change, out)),
+                // sas.md 7.5: the proxy knows the user; we do not.
+                Err(refusal) => notify_full(relayed.request, &refusal, out),
+            }
+        }
+        false
+    }
+}
+
+/// 420 that names Path or nothing, or 421 that asks the phone for it.
+fn refuses_path(response: &Response) -> bool {
+    match response.status() {
+        420 => {
+            response.first(HeaderName::Unsupported).is_none() || response.lists(HeaderName::Unsupported, "path")
+        }
+        421 => response.lists(HeaderName::Require, "path"),
+        _ => false,
+    }
+}
+
+/// Whether the request takes all its contacts away.
+fn is_removal(request: &Request) -> bool {
+    let mut contacts = request.contacts().flatten().peekable();
+    contacts.peek().is_some()
+        && contacts.all(|contact| match contact {
+            crate::headers::Contact::Star => true,
+            crate::headers::Contact::Address(address) => {
+                address.expires().or_else(|| request.expires()).is_some_and(|expires| expires.is_zero())
+            }
+        })
+}
+
+/// `sas.md` 3.4 and 3.5: `registration_time` at most, less up to a quarter so that refreshes spread; 0: what was asked for.
+fn granted(asked: Option<Duration>, registration_time: Duration, rng: &mut Rng) -> Duration {
+    let asked = asked.unwrap_or(DEFAULT_EXPIRES);
+    if registration_time.is_zero() {
+        return asked;
+    }
+    let longest = registration_time.as_secs();
+    let spread = Duration::from_secs(longest - rng.bits() % (longest / 4 + 1));
+    asked.min(spread)
+}
+
+fn notify_full(request: &Request, refusal: &Refusal, out: &mut Actions) {
+    if refusal.is_database_full() {
+        let aor = request.to().map_or("", |to| to.uri.as_str()).into();
+        out.push(Action::Notify(Notice::DatabaseFull { aor }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_granted_is_spread_over_the_last_quarter_and_never_above_what_was_asked() {
+        let mut rng = Rng::new([3; 32]);
+        let twenty = Duration::from_secs(20);
+        let times: Vec<u64> = (0..200).map(|_| granted(None, twenty, &mut rng).as_secs()).collect();
+        assert!(times.iter().all(|t| (15..=20).contains(t)) && times.contains(&15) && times.contains(&20));
+        assert_eq!(granted(Some(Duration::from_secs(7)), twenty, &mut rng), Duration::from_secs(7));
+        assert_eq!(granted(Some(Duration::from_secs(7)), Duration::ZERO, &mut rng), Duration::from_secs(7));
+        assert_eq!(granted(None, Duration::from_secs(1), &mut rng), Duration::from_secs(1));
+    }
+}

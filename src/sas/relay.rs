@@ -1,0 +1,277 @@
+//! Requests sent on: the decision, the silence of a target, and the rescue of a request that the proxy leaves unanswered
+//! (`sas.md` 3.3).
+
+use super::inbound::{from_uri, notify_rejected};
+use super::{Action, Actions, Notice, Sas};
+use crate::headers::Method;
+use crate::message::{Fault, Request};
+use crate::mode::{ModeEvent, State};
+use crate::proxy::{ContextId, Patience, Plan, Silence, SilenceKind, forward};
+use crate::routing::{Decision, Outcome, Query, Source, Step, decide};
+use crate::transaction::{ServerId, Unanswered};
+use crate::transport::Peer;
+use crate::upstream::UpstreamEvent;
+use std::time::Duration;
+
+/// In the emergency state a BYE, and any request to an address that we know nothing of, is answered 481 after this time
+/// without a response: nothing of a call that is over may wait 32 s (`sas.md` section 9). It has been sent twice by then.
+const LOST_DIALOG_PATIENCE: Duration = Duration::from_millis(900);
+
+impl Sas {
+    /// Sends on, or answers, a request other than REGISTER, CANCEL and ACK.
+    pub(super) fn relay(
+        &mut self,
+        server: ServerId,
+        request: Request,
+        from: Peer,
+        source: Source,
+        out: &mut Actions,
+    ) {
+        let decision = decide(&self.query(&request, source, false), &self.view());
+        match decision.outcome {
+            Outcome::Answer(status @ 200..=299) => {
+                debug_assert_eq!(status, 200, "the one success that routing gives");
+                self.answer_ok(server, &request, from, out);
+            }
+            Outcome::Answer(status) => {
+                notify_lost_emergency_call(&request, &decision, out);
+                self.refuse(server, &request, from, &Fault::new(status), out);
+            }
+            Outcome::Forward(_) => {
+                notify_routed(&request, &decision, out);
+                self.start(server, request, from, source, decision, false, out);
+            }
+        }
+    }
+
+    /// Hands a request with its targets to the proxy layer.
+    pub(super) fn start(
+        &mut self,
+        server: ServerId,
+        request: Request,
+        from: Peer,
+        source: Source,
+        decision: Decision,
+        path: bool,
+        out: &mut Actions,
+    ) {
+        let Outcome::Forward(groups) = decision.outcome else {
+            return;
+        };
+        let sas = &self.world.config.sas;
+        // RFC 3261 16.6 step 4: only requests that start a dialog need it, and a REGISTER never does.
+        let starts_dialog = matches!(request.method(), Method::Invite | Method::Subscribe | Method::Refer);
+        let plan = Plan {
+            groups,
+            drop_routes: decision.drop_routes,
+            source,
+            record_route: sas.record_route && starts_dialog && !request.is_in_dialog(),
+            path,
+            patience: Patience {
+                proxy: self.mode.patience(),
+                gateway: Some(sas.gateway_patience),
+                other: self.lost_dialog_patience(&request, decision.step),
+            },
+        };
+        let silence = self.proxy.relay(&mut self.world.ctx(out), &mut self.transactions, server, request, from, plan);
+        if let Some(silence) = silence {
+            self.on_silence(silence, out);
+        }
+    }
+
+    fn lost_dialog_patience(&self, request: &Request, step: Step) -> Option<Duration> {
+        let unsure = request.method() == Method::Bye || step == Step::RequestUri;
+        let applies = self.mode.state() == State::Emergency && request.is_in_dialog() && unsure;
+        applies.then_some(LOST_DIALOG_PATIENCE)
+    }
+
+    pub(super) fn query<'a>(&self, request: &'a Request, source: Source, rescue: bool) -> Query<'a> {
+        Query { request, source, state: self.mode.state(), rescue, suspect: !self.upstream.is_available() }
+    }
+
+    /// An ACK of a 2xx travels on its own, without a transaction (RFC 3261 16.11, 17.1.1.3).
+    pub(super) fn relay_ack(&mut self, ack: &Request, from: Peer, out: &mut Actions) {
+        if ack.validate().is_err() {
+            return self.on_dropped(from, out);
+        }
+        let source = self.view().source_of(ack, from);
+        let decision = decide(&self.query(ack, source, false), &self.view());
+        let Outcome::Forward(groups) = decision.outcome else {
+            return self.on_dropped(from, out);
+        };
+        let plan = Plan {
+            groups: Vec::new(),
+            drop_routes: decision.drop_routes,
+            source,
+            record_route: false,
+            path: false,
+            patience: Patience::default(),
+        };
+        let ctx = &mut self.world.ctx(out);
+        for target in groups.first().into_iter().flatten() {
+            if let Some(sent) = forward(ctx, ack, from, &plan, target) {
+                ctx.out.send(sent.peer, sent.bytes);
+            }
+        }
+    }
+
+    pub(super) fn on_send_failed(&mut self, peer: Peer, out: &mut Actions) {
+        if let Some(target) = self.upstream.target_at(peer.address) {
+            self.tell_upstream(UpstreamEvent::TransportFailed { target }, out);
+        }
+        for unanswered in self.transactions.on_send_failed(peer) {
+            self.on_unanswered(unanswered, SilenceKind::TransportFailed, out);
+        }
+    }
+
+    pub(super) fn on_unanswered(&mut self, unanswered: Unanswered, kind: SilenceKind, out: &mut Actions) {
+        if let Some(silence) = self.proxy.on_unanswered(unanswered, kind) {
+            self.on_silence(silence, out);
+        }
+    }
+
+    /// A target gave no response: the evidence is noted, then the request goes elsewhere, waits, or is answered.
+    pub(super) fn on_silence(&mut self, silence: Silence, out: &mut Actions) {
+        let mut next = Some(silence);
+        while let Some(silence) = next.take() {
+            let Silence { context, proxy, kind } = silence;
+            // Taken out of those that wait, so that a change of state that this evidence leads to does not rescue it twice.
+            self.proxy.wait_no_more(context);
+            if let Some(target) = proxy.filter(|_| kind != SilenceKind::TransportFailed) {
+                self.tell_upstream(UpstreamEvent::RequestUnanswered { target }, out);
+            }
+            next = self.after_silence(silence, out);
+        }
+    }
+
+    fn after_silence(&mut self, silence: Silence, out: &mut Actions) -> Option<Silence> {
+        let Silence { context, proxy, kind } = silence;
+        let relayed = self.proxy.relayed(context)?;
+        if relayed.is_answered {
+            return self.settle(context, out);
+        }
+        if relayed.is_cancelled {
+            // The caller has hung up, and nobody is there to say so.
+            let (request, from) = (relayed.request.clone(), relayed.source);
+            self.answer_relayed(context, &request, from, 487, out);
+            return None;
+        }
+        if self.proxy.has_alternative(context) {
+            return self.proxy.advance(&mut self.world.ctx(out), &mut self.transactions, context);
+        }
+        if proxy.is_some() && self.tell_mode(ModeEvent::RequestUnanswered, out) {
+            return self.rescue(context, kind, out);
+        }
+        match kind {
+            SilenceKind::Impatient if proxy.is_none() => self.give_up_dialog(context, out),
+            // It ends by its own timers.
+            SilenceKind::Impatient => None,
+            SilenceKind::TransportFailed if !self.proxy.is_pending(context) => self.unreachable(context, out),
+            SilenceKind::TransportFailed | SilenceKind::TimedOut => self.settle(context, out),
+        }
+    }
+
+    fn settle(&mut self, context: ContextId, out: &mut Actions) -> Option<Silence> {
+        self.proxy.settle(&mut self.world.ctx(out), &mut self.transactions, context, true)
+    }
+
+    /// See [`LOST_DIALOG_PATIENCE`].
+    fn give_up_dialog(&mut self, context: ContextId, out: &mut Actions) -> Option<Silence> {
+        let relayed = self.proxy.relayed(context)?;
+        if relayed.request.is_in_dialog() {
+            let (request, from) = (relayed.request.clone(), relayed.source);
+            self.answer_relayed(context, &request, from, 481, out);
+        }
+        None
+    }
+
+    /// Nothing could be delivered (RFC 3261 16.9), and that is known at once: so is the answer.
+    fn unreachable(&mut self, context: ContextId, out: &mut Actions) -> Option<Silence> {
+        if self.proxy.has_answer(context) {
+            return self.settle(context, out);
+        }
+        let relayed = self.proxy.relayed(context)?;
+        let (request, from) = (relayed.request.clone(), relayed.source);
+        let status = if request.is_in_dialog() { 481 } else { 480 };
+        self.answer_relayed(context, &request, from, status, out);
+        None
+    }
+
+    fn answer_relayed(&mut self, context: ContextId, request: &Request, from: Peer, status: u16, out: &mut Actions) {
+        let fault = Fault::new(status);
+        let response = self.refusal(request, from, &fault);
+        self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
+        notify_rejected(request, &fault, out);
+    }
+
+    /// `sas.md` 3.3: what the proxy left unanswered is handled by the emergency rules.
+    pub(super) fn rescue(&mut self, context: ContextId, kind: SilenceKind, out: &mut Actions) -> Option<Silence> {
+        let relayed = self.proxy.relayed(context)?;
+        if relayed.is_answered || relayed.is_cancelled {
+            return None;
+        }
+        let (request, from, source) = (relayed.request.clone(), relayed.source, relayed.source_kind);
+        if request.method() == Method::Register {
+            self.rescue_register(context, &request, from, out);
+            return None;
+        }
+        let decision = decide(&self.query(&request, source, true), &self.view());
+        // An emergency call has tried every route by now.
+        if decision.step == Step::EmergencyNumber {
+            notify_lost_emergency_call(&request, &decision, out);
+            return self.unreachable_unless_pending(context, out);
+        }
+        match &decision.outcome {
+            Outcome::Forward(groups) => {
+                notify_routed(&request, &decision, out);
+                let (groups, drop_routes) = (groups.clone(), decision.drop_routes);
+                self.proxy.redirect(&mut self.world.ctx(out), &mut self.transactions, context, groups, drop_routes)
+            }
+            Outcome::Answer(_) if kind == SilenceKind::Impatient && self.mode.state() == State::Normal => {
+                // Suspect is not lost: the proxy may yet know better than to refuse.
+                self.proxy.wait_on(context);
+                None
+            }
+            Outcome::Answer(200) => {
+                let tag = self.world.rng.token();
+                let ok = crate::message::ResponseBuilder::new(&request, from.address, 200, tag.as_str()).finish();
+                self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, 200, ok);
+                None
+            }
+            Outcome::Answer(status) => {
+                self.answer_relayed(context, &request, from, *status, out);
+                None
+            }
+        }
+    }
+
+    fn unreachable_unless_pending(&mut self, context: ContextId, out: &mut Actions) -> Option<Silence> {
+        if self.proxy.is_pending(context) { None } else { self.unreachable(context, out) }
+    }
+}
+
+fn notify_routed(request: &Request, decision: &Decision, out: &mut Actions) {
+    let Outcome::Forward(groups) = &decision.outcome else {
+        return;
+    };
+    // Requests that follow the route set of their dialog are no news.
+    if request.is_in_dialog() && decision.step != Step::DeadHopSkipped {
+        return;
+    }
+    let target = groups.first().and_then(|group| group.first());
+    let uri = target.and_then(|target| target.uri.as_deref());
+    out.push(Action::Notify(Notice::RequestRouted {
+        method: request.method_str().into(),
+        from: from_uri(request),
+        to: uri.unwrap_or_else(|| request.uri_str()).into(),
+        step: decision.step,
+        reasons: decision.reasons.clone(),
+    }));
+}
+
+fn notify_lost_emergency_call(request: &Request, decision: &Decision, out: &mut Actions) {
+    if decision.step == Step::EmergencyNumber {
+        let number = request.uri().ok().and_then(|uri| uri.user()).unwrap_or_default().into();
+        out.push(Action::Notify(Notice::EmergencyCallFailed { from: from_uri(request), number }));
+    }
+}

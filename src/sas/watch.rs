@@ -1,0 +1,110 @@
+//! The proxy set watched, the mode kept, and what their changes lead to.
+
+use super::{Action, Actions, Notice, Sas};
+use crate::headers::HeaderName;
+use crate::message::{RequestBuilder, Response};
+use crate::mode::{ModeEvent, State, Transition};
+use crate::proxy::SilenceKind;
+use crate::transport::{Outbox as _, Peer};
+use crate::upstream::{ProbeId, TargetId, UpstreamAction, UpstreamEvent};
+use std::time::Duration;
+
+/// The branch of a probe: behind it the probe's id, 16 digits.
+const PROBE_BRANCH: &str = "z9hG4bKp";
+
+/// For how long after a return phones come home: their last lifetime, and a little for the slow.
+const HOMECOMING_SLACK: Duration = Duration::from_secs(10);
+
+/// Which probe `response` answers.
+pub(super) fn probe_of(response: &Response) -> Option<ProbeId> {
+    let via = response.top_via().ok()?;
+    ProbeId::parse(via.branch()?.strip_prefix(PROBE_BRANCH)?)
+}
+
+impl Sas {
+    /// Tells the proxy set's health, and does what it asks for.
+    pub(super) fn tell_upstream(&mut self, event: UpstreamEvent, out: &mut Actions) {
+        let mut actions = Vec::new();
+        let world = &mut self.world;
+        self.upstream.handle(world.now, event, &world.config, &mut world.rng, &mut actions);
+        for action in actions {
+            match action {
+                UpstreamAction::Probe { target, probe } => self.send_probe(target, probe, out),
+                UpstreamAction::StatusChanged { target, status, cause } => {
+                    if let Some(proxy) = self.world.config.proxies().get(target.0) {
+                        let target = proxy.uri.as_str().into();
+                        out.push(Action::Notify(Notice::ProxyStatus { target, status, cause }));
+                    }
+                }
+                UpstreamAction::Mode(event) => {
+                    self.tell_mode(event, out);
+                }
+            }
+        }
+    }
+
+    /// Tells the mode machine, and does what its change of mind asks for. Whether an unanswered request is to be rescued.
+    pub(super) fn tell_mode(&mut self, event: ModeEvent, out: &mut Actions) -> bool {
+        let (probing, patience) = (self.mode.probing(), self.mode.patience());
+        let outcome = self.mode.handle(self.world.now, event);
+        if let Some(transition) = outcome.transition {
+            self.on_transition(transition, out);
+        }
+        if probing != self.mode.probing() {
+            let event = if probing { UpstreamEvent::ProbingStopped } else { UpstreamEvent::ProbingStarted };
+            self.tell_upstream(event, out);
+        }
+        if let Some(patience) = self.mode.patience().filter(|now| patience.is_some_and(|before| *now < before)) {
+            for context in self.proxy.waiting() {
+                self.proxy.hurry(self.world.now, context, patience);
+            }
+        }
+        outcome.rescue
+    }
+
+    fn on_transition(&mut self, Transition { from, to, cause }: Transition, out: &mut Actions) {
+        out.push(Action::Notify(Notice::StateChanged { from, to, cause }));
+        match to {
+            State::Emergency if self.mode.patience().is_some() => {
+                for context in self.proxy.waiting() {
+                    self.proxy.wait_no_more(context);
+                    if let Some(silence) = self.rescue(context, SilenceKind::Impatient, out) {
+                        self.on_silence(silence, out);
+                    }
+                }
+            }
+            // sas.md 3.4: transactions under way finish by their own timers.
+            State::Emergency => {}
+            State::Normal => {
+                let storm = self.world.config.sas.registration_time + HOMECOMING_SLACK;
+                self.pacer.on_return(self.world.now, storm);
+            }
+        }
+    }
+
+    /// An OPTIONS, sent once: the next probe is its retransmission.
+    fn send_probe(&mut self, target: TargetId, probe: ProbeId, out: &mut Actions) {
+        let world = &mut self.world;
+        let Some(proxy) = world.config.proxies().get(target.0) else {
+            return;
+        };
+        let Some(flow) = world.flows.toward(proxy.address, None) else {
+            return;
+        };
+        let Some((transport, local)) = world.flows.find(flow).map(|flow| (flow.transport, flow.local)) else {
+            return;
+        };
+        let options = RequestBuilder::new("OPTIONS", proxy.uri.as_uri())
+            .header(
+                HeaderName::Via,
+                format_args!("SIP/2.0/{} {local};branch={PROBE_BRANCH}{probe};rport", transport.via_name()),
+            )
+            .header(HeaderName::MaxForwards, 70)
+            .header(HeaderName::From, format_args!("<sip:keepalive@{local}>;tag={}", world.rng.token()))
+            .header(HeaderName::To, format_args!("<{}>", proxy.uri))
+            .header(HeaderName::CallId, world.rng.token())
+            .header(HeaderName::CSeq, "1 OPTIONS")
+            .finish();
+        out.send(Peer { flow, address: proxy.address }, options);
+    }
+}
