@@ -3,6 +3,7 @@
 pub mod config;
 pub mod headers;
 pub mod message;
+pub mod registrar;
 pub mod rng;
 pub mod time;
 pub mod transport;
