@@ -3,8 +3,11 @@
 pub mod config;
 pub mod headers;
 pub mod message;
+pub mod mode;
 pub mod registrar;
 pub mod rng;
 pub mod time;
+mod transaction;
 pub mod transport;
+pub mod upstream;
 pub mod uri;

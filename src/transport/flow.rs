@@ -9,6 +9,16 @@ use std::net::SocketAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowId(pub u64);
 
+/// The other end of an exchange: an address, and the flow to reach it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "an address on a flow is no more than that")]
+pub struct Peer {
+    /// The flow.
+    pub flow: FlowId,
+    /// The address.
+    pub address: SocketAddr,
+}
+
 /// What runs on a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -45,7 +55,7 @@ pub(crate) struct Flow {
 
 /// The open flows. Few, so an ordered map: the first that fits is always the same one.
 #[derive(Debug, Default)]
-pub struct Flows(BTreeMap<FlowId, Flow>);
+pub(crate) struct Flows(BTreeMap<FlowId, Flow>);
 
 impl Flows {
     pub(crate) fn open(&mut self, id: FlowId, flow: Flow) {

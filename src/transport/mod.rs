@@ -1,5 +1,8 @@
-//! Where bytes come from and go to: flows and their addresses, RFC 3581 `received`/`rport`, response routing.
+//! Where bytes come from and go to: flows, their addresses, and the context in which the layers above send.
 
 mod flow;
+mod outbox;
 
-pub use flow::{FlowId, Flows, Transport};
+pub(crate) use flow::{Flow, Flows};
+pub use flow::{FlowId, Peer, Transport};
+pub(crate) use outbox::{Ctx, Outbox};

@@ -1,0 +1,269 @@
+//! The configuration file: which section has which keys, and what the gateway does without a file.
+
+use crate::local;
+use crate::section::{OneOrMore, Refused, Section, Wrong};
+use sip_survivability::config::{
+    Config, Limits, ProxySet, Registrar, Settings, Survivability, SurvivabilityMode,
+};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use toml::Table;
+
+/// What is served without a file.
+const DEFAULT_PORT: u16 = 5080;
+
+/// What to do with a gateway that nobody has configured.
+pub(crate) const HOW_TO_CALL: &str = "\
+No --config FILE, so this serves the phones of this machine on 127.0.0.1:5080: no proxy, always in emergency.
+To call at once, give two soft phones these accounts (any user, no password, UDP):
+
+    sip:1001@127.0.0.1:5080
+    sip:1002@127.0.0.1:5080
+
+let both register, and dial 1002 from the first. --help shows a configuration for more than that.
+
+";
+
+/// A configuration that can work.
+pub(crate) struct Site {
+    pub(crate) udp: Vec<SocketAddr>,
+    pub(crate) config: Config,
+    pub(crate) is_built_in: bool,
+    advertise: Option<IpAddr>,
+    /// What an error starts with: the file's name.
+    source: String,
+}
+
+impl Site {
+    /// The address that others reach a socket at that is bound there.
+    pub(crate) fn local_address(&self, bound: SocketAddr) -> SocketAddr {
+        let targets = self.config.proxies().iter().chain(self.config.gateways());
+        let peers: Vec<_> = targets.map(|target| target.address).collect();
+        local::reachable_at(bound, self.advertise, &peers)
+    }
+
+    /// The one line about an address that could not be opened.
+    pub(crate) fn wrong_address(&self, address: SocketAddr, error: &io::Error) -> String {
+        let reason = format!("cannot be listened on: {error}");
+        let wrong = Wrong { key: "listen.udp".into(), value: address.to_string(), reason };
+        format!("{}{wrong}", self.source)
+    }
+}
+
+/// Two soft phones and nothing else.
+pub(crate) fn built_in() -> Result<Site, String> {
+    let mut settings = Settings::default();
+    settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
+    Ok(Site {
+        udp: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()],
+        config: settings.validate().map_err(|error| error.to_string())?,
+        is_built_in: true,
+        advertise: None,
+        source: String::new(),
+    })
+}
+
+/// Reads the file, or says in one line what is wrong with it.
+pub(crate) fn read(path: &Path) -> Result<Site, String> {
+    let source = format!("{}: ", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{source}{error}"))?;
+    let table = text.parse::<Table>().map_err(|error| format!("{source}{}", syntax_error(&text, &error)))?;
+    site(table, source.clone()).map_err(|wrong| format!("{source}{wrong}"))
+}
+
+fn syntax_error(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
+    }
+}
+
+fn site(table: Table, source: String) -> Result<Site, Wrong> {
+    let mut file = Section::file(table);
+    let mut settings = Settings::default();
+
+    let mut listen = file.section("listen")?;
+    let (mut udp, mut advertise) = (Vec::new(), None);
+    listen.set("udp", &mut udp)?;
+    listen.set("advertise", &mut advertise)?;
+    listen.set("domains", &mut settings.domains)?;
+    if udp.is_empty() {
+        let nothing = toml::Value::Array(Vec::new());
+        let reason = "must name an address to listen on, such as \"0.0.0.0:5080\"";
+        return Err(Refused::new(&nothing, reason).at(listen.path("udp")));
+    }
+    listen.finish()?;
+
+    proxy_set(file.section("proxy_set")?, &mut settings.proxy_set)?;
+    survivability(file.section("sas")?, &mut settings.sas)?;
+    registrar(file.section("registrar")?, &mut settings.registrar)?;
+    limits(file.section("limits")?, &mut settings.limits)?;
+    file.finish()?;
+
+    let config = settings.validate()?;
+    Ok(Site { udp, config, is_built_in: false, advertise, source })
+}
+
+fn proxy_set(mut keys: Section, into: &mut ProxySet) -> Result<(), Wrong> {
+    keys.set("targets", &mut into.targets)?;
+    keys.set("keepalive", &mut into.keepalive)?;
+    keys.set("keepalive_interval", &mut into.keepalive_interval)?;
+    keys.set("keepalive_interval_down", &mut into.keepalive_interval_down)?;
+    keys.set("reprobe_interval", &mut into.reprobe_interval)?;
+    keys.set("down_after", &mut into.down_after)?;
+    keys.set("up_after", &mut into.up_after)?;
+    keys.set("failure_responses", &mut into.failure_responses)?;
+    keys.finish()
+}
+
+fn survivability(mut keys: Section, into: &mut Survivability) -> Result<(), Wrong> {
+    keys.set("survivability_mode", &mut into.survivability_mode)?;
+    keys.set("entering_emergency", &mut into.entering_emergency)?;
+    keys.set("request_patience", &mut into.request_patience)?;
+    keys.set("suspect_patience", &mut into.suspect_patience)?;
+    keys.set("minimum_dwell", &mut into.minimum_dwell)?;
+    keys.set("maximum_dwell", &mut into.maximum_dwell)?;
+    keys.set("registration_time", &mut into.registration_time)?;
+    keys.set("return_rate", &mut into.return_rate)?;
+    keys.set("stale_binding_grace", &mut into.stale_binding_grace)?;
+    let mut gateways = OneOrMore(Vec::new());
+    keys.set("default_gateway", &mut gateways)?;
+    into.default_gateway = gateways.0;
+    keys.set("gateway_patience", &mut into.gateway_patience)?;
+    keys.set("emergency_numbers", &mut into.emergency_numbers)?;
+    keys.set("subscribe_response", &mut into.subscribe_response)?;
+    keys.set("record_route", &mut into.record_route)?;
+    keys.set("path", &mut into.path)?;
+    keys.finish()
+}
+
+fn registrar(mut keys: Section, into: &mut Registrar) -> Result<(), Wrong> {
+    keys.set("max_users", &mut into.max_users)?;
+    keys.set("max_contacts", &mut into.max_contacts)?;
+    keys.set("reserved_users", &mut into.reserved_users)?;
+    keys.finish()
+}
+
+fn limits(mut keys: Section, into: &mut Limits) -> Result<(), Wrong> {
+    keys.set("max_message", &mut into.max_message)?;
+    keys.set("max_headers", &mut into.max_headers)?;
+    keys.set("max_transactions", &mut into.max_transactions)?;
+    keys.set("emergency_reserve", &mut into.emergency_reserve)?;
+    keys.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn read_text(text: &str) -> Result<Site, String> {
+        site(text.parse().unwrap(), String::new()).map_err(|wrong| wrong.to_string())
+    }
+
+    #[test]
+    fn a_file_that_only_listens_has_the_librarys_defaults() {
+        let text = "listen.udp = [\"127.0.0.1:5080\"]\nproxy_set.targets = [\"sip:192.0.2.1\"]";
+        let site = read_text(text).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let mut expected = Settings::default();
+        expected.proxy_set.targets = vec!["sip:192.0.2.1".parse().unwrap()];
+        assert_eq!(site.config, expected.validate().unwrap());
+    }
+
+    #[test]
+    fn every_key_reaches_its_setting() {
+        let site = read_text(
+            r#"
+            [listen]
+            udp = ["127.0.0.1:5080", "[::1]:5080"]
+            advertise = "203.0.113.5"
+            domains = ["branch.example"]
+            [proxy_set]
+            targets = ["sip:192.0.2.1", "sip:192.0.2.2:5062"]
+            keepalive = false
+            keepalive_interval = "5s"
+            keepalive_interval_down = "6s"
+            reprobe_interval = "300ms"
+            down_after = 7
+            up_after = 3
+            failure_responses = [503, 404]
+            [sas]
+            survivability_mode = "standard"
+            entering_emergency = "requests"
+            request_patience = "1s"
+            suspect_patience = "400ms"
+            minimum_dwell = "11s"
+            maximum_dwell = "6m"
+            registration_time = "1m"
+            return_rate = 49
+            stale_binding_grace = "2h"
+            default_gateway = ["sip:192.0.2.9", "sip:192.0.2.10"]
+            gateway_patience = "3s"
+            emergency_numbers = ["911", "112"]
+            subscribe_response = 405
+            record_route = false
+            path = false
+            [registrar]
+            max_users = 99
+            max_contacts = 9
+            reserved_users = ["operator"]
+            [limits]
+            max_message = 4096
+            max_headers = 64
+            max_transactions = 1000
+            emergency_reserve = 10
+            "#,
+        );
+        let site = site.unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert_eq!(site.udp.len(), 2);
+        assert_eq!(site.local_address(site.udp[0]), "203.0.113.5:5080".parse().unwrap());
+
+        let mut expected = Settings::default();
+        expected.domains = vec!["branch.example".into()];
+        let set = &mut expected.proxy_set;
+        set.targets = vec!["sip:192.0.2.1".parse().unwrap(), "sip:192.0.2.2:5062".parse().unwrap()];
+        set.keepalive = false;
+        set.keepalive_interval = Duration::from_secs(5);
+        set.keepalive_interval_down = Duration::from_secs(6);
+        set.reprobe_interval = Duration::from_millis(300);
+        (set.down_after, set.up_after) = (7, 3);
+        set.failure_responses = vec![503, 404];
+        let sas = &mut expected.sas;
+        sas.request_patience = Duration::from_secs(1);
+        sas.suspect_patience = Duration::from_millis(400);
+        sas.minimum_dwell = Duration::from_secs(11);
+        sas.maximum_dwell = Duration::from_mins(6);
+        sas.registration_time = Duration::from_mins(1);
+        sas.return_rate = 49;
+        sas.stale_binding_grace = Duration::from_hours(2);
+        sas.default_gateway = vec!["sip:192.0.2.9".parse().unwrap(), "sip:192.0.2.10".parse().unwrap()];
+        sas.gateway_patience = Duration::from_secs(3);
+        sas.emergency_numbers = vec!["911".into(), "112".into()];
+        sas.subscribe_response = 405;
+        (sas.record_route, sas.path) = (false, false);
+        expected.registrar.max_users = 99;
+        expected.registrar.max_contacts = 9;
+        expected.registrar.reserved_users = vec!["operator".into()];
+        expected.limits.max_message = 4096;
+        expected.limits.max_headers = 64;
+        expected.limits.max_transactions = 1000;
+        expected.limits.emergency_reserve = 10;
+        assert_eq!(site.config, expected.validate().unwrap());
+    }
+
+    #[test]
+    fn one_gateway_needs_no_brackets() {
+        let site = read_text(
+            r#"
+            listen.udp = ["127.0.0.1:0"]
+            sas.survivability_mode = "always-emergency"
+            sas.default_gateway = "sip:192.0.2.9"
+            "#,
+        );
+        let site = site.unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert_eq!(site.config.gateways().len(), 1);
+    }
+}

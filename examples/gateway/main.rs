@@ -1,0 +1,192 @@
+//! The gateway: the core of this library on real UDP sockets, with real clocks and signals.
+//!
+//! ```text
+//! cargo run --release --example gateway                    # two soft phones on this machine can call at once
+//! cargo run --release --example gateway -- --config FILE   # a branch with its proxy
+//! ```
+//!
+//! This is also the example of how a caller drives the core, in four steps that repeat:
+//!
+//! 1. wait for a datagram, an undeliverable one, the core's next deadline, or a signal;
+//! 2. tell the core what happened and when ([`Gateway::tell`]);
+//! 3. carry out its actions in their order: send, or publish a notice;
+//! 4. ask for its next deadline.
+//!
+//! Standard output carries one JSON object a line for each notice (`json.rs`), standard error the log (`words.rs`).
+
+#![expect(clippy::disallowed_methods, reason = "this is the caller: clocks, sockets and threads live here")]
+
+mod args;
+mod config;
+mod drops;
+#[cfg(target_os = "linux")]
+mod error_queue;
+mod feed;
+mod json;
+mod local;
+mod section;
+mod signals;
+mod udp;
+mod words;
+
+use args::Wish;
+use config::Site;
+use feed::Feed;
+use signals::Signals;
+use sip_survivability::time::Instant;
+use sip_survivability::transport::{FlowId, Transport};
+use sip_survivability::{Action, Actions, Event, Sas};
+use std::process::ExitCode;
+use udp::Port;
+
+/// The exit status that says: what you asked for cannot work.
+const WRONG_CONFIGURATION: u8 = 2;
+
+/// The most that one port may bring before the others, the timers and the signals get their turn.
+const BURST: usize = 64;
+
+fn main() -> ExitCode {
+    let site = match args::parse(std::env::args_os().skip(1)) {
+        Ok(Wish::Say(text)) => return args::say(text),
+        Ok(Wish::Serve { config: Some(path) }) => config::read(&path),
+        Ok(Wish::Serve { config: None }) => config::built_in(),
+        Err(error) => Err(error),
+    };
+    let site = match site {
+        Ok(site) => site,
+        Err(error) => return fail(&error, WRONG_CONFIGURATION),
+    };
+
+    words::start_logging();
+    // One thread is enough for the core, and sharing nothing is what keeps it simple.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start: {error}"), 1),
+    };
+    runtime.block_on(serve(site))
+}
+
+/// One line on standard error, whatever the message has in it.
+fn fail(message: &str, status: u8) -> ExitCode {
+    let one_line: String = message
+        .chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect();
+    eprintln!("gateway: {one_line}");
+    ExitCode::from(status)
+}
+
+/// Opens the sockets, then runs until a signal comes.
+async fn serve(site: Site) -> ExitCode {
+    let mut ports = Vec::new();
+    for (number, &address) in (0..).zip(&site.udp) {
+        match Port::bind(FlowId(number), address).await {
+            Ok(port) => ports.push(port),
+            Err(error) => return fail(&site.wrong_address(address, &error), WRONG_CONFIGURATION),
+        }
+    }
+    let mut seed = [0; 32];
+    if let Err(error) = getrandom::fill(&mut seed) {
+        return fail(&format!("the system gives no random numbers: {error}"), 1);
+    }
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&format!("cannot wait for signals: {error}"), 1),
+    };
+    if site.is_built_in {
+        eprint!("{}", config::HOW_TO_CALL);
+    }
+
+    let mut gateway = Gateway::new(site, seed, ports);
+    loop {
+        tokio::select! {
+            () = udp::any_ready(&gateway.ports) => {}
+            () = gateway.next_deadline() => {}
+            signal = signals.next() => {
+                tracing::info!("{signal}: stopping");
+                break;
+            }
+        }
+        gateway.take_turn();
+        // Sockets that always have more would keep this task from ever waiting, and so the signals from being seen.
+        tokio::task::yield_now().await;
+    }
+    gateway.feed.finish();
+    ExitCode::SUCCESS
+}
+
+/// The core, and all that it acts through.
+struct Gateway {
+    sas: Sas,
+    /// Filled by the core and emptied by us, again and again.
+    actions: Actions,
+    /// The port at index `n` is the flow `n`.
+    ports: Vec<Port>,
+    feed: Feed,
+    start: std::time::Instant,
+}
+
+impl Gateway {
+    fn new(site: Site, seed: [u8; 32], ports: Vec<Port>) -> Self {
+        let locals: Vec<_> =
+            ports.iter().map(|port| (port.flow(), site.local_address(port.bound()))).collect();
+        let mut gateway = Self {
+            sas: Sas::new(site.config, seed, Instant::ZERO),
+            actions: Actions::new(),
+            ports,
+            feed: Feed::to_stdout(),
+            start: std::time::Instant::now(),
+        };
+        for (flow, local) in locals {
+            gateway.tell(Event::FlowOpened { flow, transport: Transport::Udp, local });
+        }
+        gateway
+    }
+
+    /// The core's time: microseconds since the start, by a clock that no administrator can set back.
+    fn now(&self) -> Instant {
+        Instant::ZERO + self.start.elapsed()
+    }
+
+    /// Tells the core what happened, and does what it says.
+    fn tell(&mut self, event: Event) {
+        let now = self.now();
+        self.sas.handle_into(now, event, &mut self.actions);
+        for action in self.actions.drain() {
+            match action {
+                Action::Send { flow, to, payload } => {
+                    let port = usize::try_from(flow.0).ok().and_then(|index| self.ports.get_mut(index));
+                    if let Some(port) = port {
+                        port.send(to, &payload);
+                    }
+                }
+                Action::Notify(notice) => {
+                    words::log(&notice);
+                    self.feed.publish(json::line(now, &notice));
+                }
+                other => tracing::error!("this gateway cannot do {other:?}"),
+            }
+        }
+    }
+
+    /// Hands over what has come, a bounded number from each port, and the deadline if it has passed.
+    fn take_turn(&mut self) {
+        for index in 0..self.ports.len() {
+            for _ in 0..BURST {
+                let Some(event) = self.ports.get_mut(index).and_then(Port::receive) else { break };
+                self.tell(event);
+            }
+        }
+        if self.sas.next_timeout().is_some_and(|at| at <= self.now()) {
+            self.tell(Event::Tick);
+        }
+    }
+
+    /// Waits for the core's next deadline; for ever if there is none.
+    async fn next_deadline(&self) {
+        match self.sas.next_timeout() {
+            Some(at) => tokio::time::sleep(at - self.now()).await,
+            None => std::future::pending().await,
+        }
+    }
+}

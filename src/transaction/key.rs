@@ -1,0 +1,124 @@
+//! What identifies a transaction, as a keyed 128-bit hash: fixed in size, and not to be forged into a collision.
+
+use crate::headers::Method;
+use crate::message::Request;
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// A transaction's identity. Client and server transactions have tables of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key(u64, u64);
+
+/// Makes keys with a secret.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyHasher([u64; 2]);
+
+/// The magic cookie of a branch that is unique by itself (RFC 3261 8.1.1.7).
+const COOKIE: &str = "z9hG4bK";
+
+impl KeyHasher {
+    pub(super) const fn new(secret: [u64; 2]) -> Self {
+        Self(secret)
+    }
+
+    /// The key of the server transaction that `request` belongs to (RFC 3261 17.2.3). An ACK belongs to its INVITE's.
+    pub(super) fn server_key(&self, request: &Request) -> Key {
+        let method = if request.method() == Method::Ack { Method::Invite } else { request.method() };
+        self.server_key_as(request, method)
+    }
+
+    /// The same as if the method were `method`, as a CANCEL asks for.
+    pub(super) fn server_key_as(&self, request: &Request, method: Method) -> Key {
+        let via = request.top_via().ok();
+        let branch = via.and_then(|via| via.branch()).unwrap_or_default();
+        let text = if method == Method::Other { request.method_str() } else { "" };
+        let mut hash = self.start();
+        hash.part(&[method as u8]).part(text.as_bytes());
+        if let Some(via) = via.filter(|_| branch.len() > COOKIE.len() && branch.starts_with(COOKIE)) {
+            // "The branch parameter ... the sent-by value ... the method of the request matches".
+            hash.part(branch.as_bytes()).part(via.sent_by.to_string().as_bytes());
+        } else {
+            // An element of RFC 2543: the whole topmost Via, Request-URI, From's tag, Call-ID and CSeq number. To's tag
+            // is left out: it differs between an INVITE and its ACK.
+            let from = request.from().ok();
+            hash.part(via.map(|via| via.as_str()).unwrap_or_default().as_bytes())
+                .part(request.uri_str().as_bytes())
+                .part(from.and_then(|from| from.tag()).unwrap_or_default().as_bytes())
+                .part(request.call_id().unwrap_or_default().as_bytes())
+                .part(&request.cseq().map_or(0, |cseq| cseq.number).to_be_bytes());
+        }
+        hash.finish()
+    }
+
+    /// The key of the client transaction whose request had `branch` and `method` (RFC 3261 17.1.3).
+    pub(super) fn client_key(&self, branch: &str, method: &str) -> Key {
+        let mut hash = self.start();
+        hash.part(branch.as_bytes()).part(method.as_bytes());
+        hash.finish()
+    }
+
+    fn start(&self) -> Parts {
+        Parts(SipHasher13::new_with_keys(self.0[0], self.0[1]))
+    }
+}
+
+/// A hash over parts, each with its length, so that no two lists of parts read alike.
+struct Parts(SipHasher13);
+
+impl Parts {
+    fn part(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.write_usize(bytes.len());
+        self.0.write(bytes);
+        self
+    }
+
+    fn finish(&self) -> Key {
+        let hash = self.0.finish128();
+        Key(hash.h1, hash.h2)
+    }
+}
+
+/// Ids by key. Never iterated, so that order plays no part.
+#[derive(Debug)]
+pub(super) struct Keyed<T>(HashMap<Key, T, BuildHasherDefault<Hashed>>);
+
+impl<T> Default for Keyed<T> {
+    fn default() -> Self {
+        Self(HashMap::default())
+    }
+}
+
+impl<T: Copy> Keyed<T> {
+    pub(super) fn get(&self, key: Key) -> Option<T> {
+        self.0.get(&key).copied()
+    }
+
+    pub(super) fn insert(&mut self, key: Key, value: T) {
+        self.0.insert(key, value);
+    }
+
+    pub(super) fn remove(&mut self, key: Key) {
+        self.0.remove(&key);
+    }
+}
+
+/// A key is a hash already: its bits serve as they are.
+#[derive(Debug, Default)]
+pub(super) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, bits: u64) {
+        self.0 ^= bits;
+    }
+}

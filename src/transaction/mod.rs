@@ -1,0 +1,379 @@
+//! Transactions over UDP: RFC 3261 section 17 with the Accepted states of RFC 6026.
+//!
+//! Four machines, one table. A retransmission ends here; what is new goes up as a return value, never as a callback:
+//!
+//! * [`Transactions::on_request`] tells whether a request is new, a retransmission, or an ACK to pass on.
+//! * [`Transactions::on_response`] tells which of our requests a response belongs to.
+//! * [`Transactions::on_tick`] and [`Transactions::on_send_failed`] tell which of our requests failed.
+//!
+//! Invariants: each transaction has a lifetime timer unless it waits for its user (server in Trying or Proceeding,
+//! client INVITE in Proceeding, which Timer C of the proxy bounds); a transaction that ended leaves nothing behind.
+
+mod client;
+mod key;
+mod server;
+mod slab;
+
+use crate::headers::Method;
+use crate::message::{Request, Response};
+use crate::time::{Instant, TimerId, Timers};
+use crate::transport::{Ctx, Peer};
+use bytes::Bytes;
+use client::{Client, ClientMachine, ResponseStep};
+use key::{Key, KeyHasher, Keyed};
+use server::{Server, ServerMachine};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+pub(crate) use slab::{Slab, SlabId};
+
+/// Round-trip time estimate (RFC 3261 17.1.1.1).
+pub(crate) const T1: Duration = Duration::from_millis(500);
+/// The longest interval between retransmissions of non-INVITE requests and INVITE responses.
+pub(crate) const T2: Duration = Duration::from_secs(4);
+/// How long a message stays in the network.
+pub(crate) const T4: Duration = Duration::from_secs(5);
+/// Timers B, F, H, J, L and M: 64*T1.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(32);
+/// Timer D: at least 32 s over UDP (RFC 3261 17.1.1.2).
+pub(crate) const TIMER_D: Duration = Duration::from_secs(32);
+
+/// A transaction that we answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ServerId(SlabId);
+
+/// A transaction that we started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ClientId(SlabId);
+
+/// Whoever started a client transaction, as its starter names itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner(pub(crate) SlabId);
+
+/// What a request that came in is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestMatch {
+    /// A new one; whoever works on it answers to this id.
+    New(ServerId),
+    /// A retransmission, or the ACK of a refusal: dealt with.
+    Absorbed,
+    /// An ACK that belongs to no transaction: that of a 2xx, which travels on its own (RFC 3261 17.1.1.3).
+    StrayAck,
+    /// No room for another transaction.
+    Full,
+}
+
+/// What a response that came in is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResponseMatch {
+    /// One that the starter of this transaction has to see.
+    Pass(ClientId, Option<Owner>),
+    /// A retransmission: dealt with.
+    Absorbed,
+    /// It belongs to no transaction.
+    Stray,
+}
+
+/// A request of ours that will not be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unanswered {
+    pub(crate) client: ClientId,
+    pub(crate) owner: Option<Owner>,
+}
+
+/// Which timer of which transaction.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    /// Timers A and E.
+    Resend(ClientId),
+    /// Timers B, D, F, K and M.
+    ClientEnd(ClientId),
+    /// Timer G.
+    ResendResponse(ServerId),
+    /// Timers H, I, J and L.
+    ServerEnd(ServerId),
+}
+
+/// The two timers that a transaction can have.
+#[derive(Debug, Default)]
+struct Armed {
+    resend: Option<TimerId>,
+    end: Option<TimerId>,
+}
+
+/// All transactions.
+#[derive(Debug)]
+pub(crate) struct Transactions {
+    servers: Slab<Server>,
+    clients: Slab<Client>,
+    server_keys: Keyed<ServerId>,
+    client_keys: Keyed<ClientId>,
+    /// Clients that wait for their first response, by peer, so that a transport failure finds them.
+    waiting: BTreeSet<(Peer, ClientId)>,
+    timers: Timers<Due>,
+    hasher: KeyHasher,
+}
+
+impl Transactions {
+    pub(crate) fn new(secret: [u64; 2]) -> Self {
+        Self {
+            servers: Slab::default(),
+            clients: Slab::default(),
+            server_keys: Keyed::default(),
+            client_keys: Keyed::default(),
+            waiting: BTreeSet::new(),
+            timers: Timers::default(),
+            hasher: KeyHasher::new(secret),
+        }
+    }
+
+    /// How many are alive.
+    pub(crate) fn len(&self) -> usize {
+        self.servers.len() + self.clients.len()
+    }
+
+    /// The next deadline.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Matches a request (RFC 3261 17.2.3) that came from `source`. `reserved`: it may use the emergency reserve.
+    pub(crate) fn on_request(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        request: &Request,
+        source: Peer,
+        reserved: bool,
+    ) -> RequestMatch {
+        let key = self.hasher.server_key(request);
+        let is_ack = request.method() == Method::Ack;
+        if let Some(id) = self.server_keys.get(key) {
+            return if is_ack { self.on_ack(ctx.now, id) } else { self.on_retransmission(ctx, id) };
+        }
+        if is_ack {
+            return RequestMatch::StrayAck;
+        }
+        let limits = &ctx.config.limits;
+        let room = limits.max_transactions + if reserved { limits.emergency_reserve } else { 0 };
+        if self.len() >= room {
+            return RequestMatch::Full;
+        }
+        let address = request.top_via().map_or(source.address, |via| via.response_address(source.address));
+        let server = Server {
+            key,
+            reply_to: Peer { address, ..source },
+            machine: ServerMachine::new(request.method()),
+            armed: Armed::default(),
+        };
+        let id = ServerId(self.servers.insert(server));
+        self.server_keys.insert(key, id);
+        RequestMatch::New(id)
+    }
+
+    fn on_retransmission(&self, ctx: &mut Ctx<'_>, id: ServerId) -> RequestMatch {
+        if let Some(server) = self.servers.get(id.0)
+            && let Some(response) = server.machine.on_retransmission()
+        {
+            ctx.out.send(server.reply_to, response.clone());
+        }
+        RequestMatch::Absorbed
+    }
+
+    fn on_ack(&mut self, now: Instant, id: ServerId) -> RequestMatch {
+        let Some(server) = self.servers.get_mut(id.0) else {
+            return RequestMatch::StrayAck;
+        };
+        match server.machine.on_ack() {
+            server::AckStep::PassOn => RequestMatch::StrayAck,
+            server::AckStep::Absorb => RequestMatch::Absorbed,
+            server::AckStep::Confirmed => {
+                // Timer I: T4 over UDP.
+                disarm(&mut self.timers, server.armed.resend.take());
+                rearm(&mut self.timers, &mut server.armed.end, now + T4, Due::ServerEnd(id));
+                RequestMatch::Absorbed
+            }
+        }
+    }
+
+    /// The INVITE transaction that a CANCEL means (RFC 3261 9.2).
+    pub(crate) fn invite_of(&self, cancel: &Request) -> Option<ServerId> {
+        self.server_keys.get(self.hasher.server_key_as(cancel, Method::Invite))
+    }
+
+    /// Sends the answer of the transaction's user. One that comes too late, or twice, is not sent.
+    pub(crate) fn respond(&mut self, ctx: &mut Ctx<'_>, id: ServerId, status: u16, response: Bytes) {
+        let Some(server) = self.servers.get_mut(id.0) else {
+            return;
+        };
+        let step = server.machine.on_respond(status, &response);
+        if step == server::RespondStep::Ignore {
+            return;
+        }
+        ctx.out.send(server.reply_to, response);
+        match step {
+            server::RespondStep::Ignore | server::RespondStep::Send => {}
+            server::RespondStep::SendAndEndAfter { resend, end } => {
+                rearm(&mut self.timers, &mut server.armed.end, ctx.now + end, Due::ServerEnd(id));
+                if resend {
+                    // Timer G.
+                    rearm(&mut self.timers, &mut server.armed.resend, ctx.now + T1, Due::ResendResponse(id));
+                }
+            }
+        }
+    }
+
+    /// Ends a transaction without an answer, as RFC 4320 4.2 asks for non-INVITE requests that timed out.
+    pub(crate) fn abandon(&mut self, id: ServerId) {
+        self.end_server(id);
+    }
+
+    /// Starts a transaction: sends `request`, whose topmost Via has `branch`, to `peer` until it is answered.
+    pub(crate) fn start(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        method: Method,
+        branch: &str,
+        cseq_method: &str,
+        request: Bytes,
+        peer: Peer,
+        owner: Option<Owner>,
+    ) -> ClientId {
+        let key = self.hasher.client_key(branch, cseq_method);
+        ctx.out.send(peer, request.clone());
+        let machine = ClientMachine::new(method);
+        let client = Client { key, peer, owner, request, machine, armed: Armed::default() };
+        let id = ClientId(self.clients.insert(client));
+        self.client_keys.insert(key, id);
+        self.waiting.insert((peer, id));
+        if let Some(client) = self.clients.get_mut(id.0) {
+            // Timers A and E start at T1, B and F end it after 64*T1.
+            rearm(&mut self.timers, &mut client.armed.resend, ctx.now + T1, Due::Resend(id));
+            rearm(&mut self.timers, &mut client.armed.end, ctx.now + LIFETIME, Due::ClientEnd(id));
+        }
+        id
+    }
+
+    /// The request of a client transaction, as it was sent.
+    pub(crate) fn request_of(&self, id: ClientId) -> Option<(&Bytes, Peer)> {
+        self.clients.get(id.0).map(|client| (&client.request, client.peer))
+    }
+
+    /// Whether the INVITE that we sent with `branch` still waits for a final response.
+    pub(crate) fn is_invite_pending(&self, branch: &str) -> Option<ClientId> {
+        let id = self.client_keys.get(self.hasher.client_key(branch, "INVITE"))?;
+        self.clients.get(id.0).filter(|client| client.machine.is_pending()).map(|_| id)
+    }
+
+    /// Matches a response by its topmost Via's branch and its CSeq's method (RFC 3261 17.1.3).
+    pub(crate) fn on_response(&mut self, ctx: &mut Ctx<'_>, response: &Response) -> ResponseMatch {
+        let (Ok(via), Ok(cseq)) = (response.top_via(), response.cseq()) else {
+            return ResponseMatch::Stray;
+        };
+        let key = self.hasher.client_key(via.branch().unwrap_or_default(), cseq.method);
+        let Some(id) = self.client_keys.get(key) else {
+            return ResponseMatch::Stray;
+        };
+        let Some(client) = self.clients.get_mut(id.0) else {
+            return ResponseMatch::Stray;
+        };
+        self.waiting.remove(&(client.peer, id));
+        let owner = client.owner;
+        match client.on_response(response) {
+            ResponseStep::Absorb => ResponseMatch::Absorbed,
+            ResponseStep::SendAck(ack) => {
+                ctx.out.send(client.peer, ack);
+                ResponseMatch::Absorbed
+            }
+            ResponseStep::Pass => ResponseMatch::Pass(id, owner),
+            ResponseStep::StopResending => {
+                disarm(&mut self.timers, client.armed.resend.take());
+                disarm(&mut self.timers, client.armed.end.take());
+                ResponseMatch::Pass(id, owner)
+            }
+            ResponseStep::EndAfter { ack, end } => {
+                if let Some(ack) = ack {
+                    ctx.out.send(client.peer, ack);
+                }
+                disarm(&mut self.timers, client.armed.resend.take());
+                rearm(&mut self.timers, &mut client.armed.end, ctx.now + end, Due::ClientEnd(id));
+                ResponseMatch::Pass(id, owner)
+            }
+        }
+    }
+
+    /// What was sent to `peer` did not arrive: the requests to it that have had no response fail (RFC 3261 17.1.4).
+    pub(crate) fn on_send_failed(&mut self, peer: Peer) -> Vec<Unanswered> {
+        let range = (peer, ClientId(SlabId::FIRST))..=(peer, ClientId(SlabId::LAST));
+        let failed: Vec<ClientId> = self.waiting.range(range).map(|(_, id)| *id).collect();
+        failed.into_iter().filter_map(|client| self.end_client(client)).collect()
+    }
+
+    /// Carries out what is due, up to the first request that ends without an answer. Call it until it gives none.
+    pub(crate) fn on_tick(&mut self, ctx: &mut Ctx<'_>) -> Option<Unanswered> {
+        while let Some(due) = self.timers.pop_due(ctx.now) {
+            match due {
+                Due::Resend(id) => self.resend(ctx, id),
+                Due::ResendResponse(id) => self.resend_response(ctx, id),
+                Due::ServerEnd(id) => self.end_server(id),
+                Due::ClientEnd(id) => {
+                    let pending = self.clients.get(id.0).is_some_and(|client| client.machine.is_pending());
+                    let ended = self.end_client(id);
+                    if pending && ended.is_some() {
+                        return ended;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Timers A (doubling) and E (doubling up to T2; T2 once there was a provisional response).
+    fn resend(&mut self, ctx: &mut Ctx<'_>, id: ClientId) {
+        if let Some(client) = self.clients.get_mut(id.0)
+            && let Some(interval) = client.machine.on_resend()
+        {
+            ctx.out.send(client.peer, client.request.clone());
+            client.armed.resend = Some(self.timers.arm(ctx.now + interval, Due::Resend(id)));
+        }
+    }
+
+    fn resend_response(&mut self, ctx: &mut Ctx<'_>, id: ServerId) {
+        if let Some(server) = self.servers.get_mut(id.0)
+            && let Some((response, interval)) = server.machine.on_resend()
+        {
+            ctx.out.send(server.reply_to, response);
+            server.armed.resend = Some(self.timers.arm(ctx.now + interval, Due::ResendResponse(id)));
+        }
+    }
+
+    fn end_server(&mut self, id: ServerId) {
+        if let Some(server) = self.servers.remove(id.0) {
+            self.server_keys.remove(server.key);
+            disarm(&mut self.timers, server.armed.resend);
+            disarm(&mut self.timers, server.armed.end);
+        }
+    }
+
+    fn end_client(&mut self, id: ClientId) -> Option<Unanswered> {
+        let client = self.clients.remove(id.0)?;
+        self.client_keys.remove(client.key);
+        self.waiting.remove(&(client.peer, id));
+        disarm(&mut self.timers, client.armed.resend);
+        disarm(&mut self.timers, client.armed.end);
+        Some(Unanswered { client: id, owner: client.owner })
+    }
+}
+
+fn disarm(timers: &mut Timers<Due>, timer: Option<TimerId>) {
+    if let Some(timer) = timer {
+        timers.cancel(timer);
+    }
+}
+
+fn rearm(timers: &mut Timers<Due>, slot: &mut Option<TimerId>, at: Instant, due: Due) {
+    disarm(timers, slot.take());
+    *slot = Some(timers.arm(at, due));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,20 @@
+//! The unit tests of the gateway's modules, which cargo would not run: they belong to an example.
+
+#![allow(dead_code, reason = "each module is here for its tests, and main.rs, which uses the rest, is not")]
+#![expect(clippy::disallowed_methods, reason = "the gateway is a caller: clocks and sockets live there")]
+
+#[path = "../examples/gateway/config.rs"]
+mod config;
+#[path = "../examples/gateway/drops.rs"]
+mod drops;
+#[cfg(target_os = "linux")]
+#[path = "../examples/gateway/error_queue.rs"]
+mod error_queue;
+#[path = "../examples/gateway/json.rs"]
+mod json;
+#[path = "../examples/gateway/local.rs"]
+mod local;
+#[path = "../examples/gateway/section.rs"]
+mod section;
+#[path = "../examples/gateway/udp.rs"]
+mod udp;
