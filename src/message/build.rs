@@ -221,12 +221,18 @@ pub(crate) const fn reason_phrase(status: u16) -> &'static str {
         600 => "Busy Everywhere",
         603 => "Decline",
         604 => "Does Not Exist Anywhere",
-        101..=199 => "Progress",
+        _ => class_phrase(status),
+    }
+}
+
+const fn class_phrase(status: u16) -> &'static str {
+    match status {
+        ..=199 => "Progress",
         200..=299 => "Success",
         300..=399 => "Redirection",
         400..=499 => "Request Failure",
         500..=599 => "Server Failure",
-        _ => "Global Failure",
+        600.. => "Global Failure",
     }
 }
 

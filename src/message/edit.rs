@@ -104,7 +104,7 @@ impl<'m> Edits<'m> {
                     .head
                     .entries()
                     .get(index + 1)
-                    .map_or(self.fields_end(), |next| next.name.start as usize);
+                    .map_or_else(|| self.fields_end(), |next| next.name.start as usize);
                 self.splice(entry.name.start as usize, next, format_args!(""));
             } else {
                 let start = entry.value.start as usize;

@@ -240,8 +240,8 @@ impl Head {
     ///
     /// # Errors
     /// None, or an empty one.
-    pub fn call_id(&self) -> Result<&str, FieldError> {
-        let checked = |text| if text == "" { Err(ValueError::syntax(0)) } else { Ok(text) };
+    pub fn call_id<'a>(&'a self) -> Result<&'a str, FieldError> {
+        let checked = |text: &'a str| if text.is_empty() { Err(ValueError::syntax(0)) } else { Ok(text) };
         self.read(HeaderName::CallId, checked)
     }
 

@@ -181,8 +181,8 @@ fn start_line(head: Head, line: Span) -> Result<Message, ParseError> {
     if let Ok((reason, code)) = status_line(text) {
         let status = std::str::from_utf8(code).ok().and_then(|code| code.parse().ok());
         let status = status.filter(|code| code_is_three_digits(*code));
-        let status =
-            status.ok_or(ParseError::new(ParseErrorKind::StatusCode, base + text.len() - reason.len()))?;
+        let status = status
+            .ok_or_else(|| ParseError::new(ParseErrorKind::StatusCode, base + text.len() - reason.len()))?;
         return Ok(Message::Response(Response { head, status, reason: span(reason.trim_ascii()) }));
     }
     match request_line(text) {
@@ -208,9 +208,12 @@ fn status_line(input: &[u8]) -> IResult<&[u8], &[u8]> {
     take_till(is_space).parse(rest)
 }
 
+/// Method, Request-URI and SIP-Version.
+type RequestLine<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
 /// `Request-Line = Method SP Request-URI SP SIP-Version CRLF`. What stands between the first and the last space counts
 /// as the URI: one with spaces in it is then answered 400.
-fn request_line(input: &[u8]) -> IResult<&[u8], (&[u8], &[u8], &[u8])> {
+fn request_line(input: &[u8]) -> IResult<&[u8], RequestLine<'_>> {
     let (line, method) = terminated(take_while1(is_token), byte(' ')).parse(input.trim_ascii_end())?;
     let split = memchr::memrchr(b' ', line).unwrap_or(0);
     let (uri, version) = line.split_at_checked(split).unwrap_or((line, b""));

@@ -63,7 +63,8 @@ mod tests {
     fn best_of(statuses: &[u16]) -> u16 {
         let mut best = None;
         for status in statuses {
-            let Ok(Message::Response(response)) = Message::parse(format!("SIP/2.0 {status} x\r\n\r\n")) else {
+            let Ok(Message::Response(response)) = Message::parse(format!("SIP/2.0 {status} x\r\n\r\n"))
+            else {
                 panic!("a response")
             };
             keep_better(&mut best, &response);

@@ -3,8 +3,8 @@
 use super::context::Plan;
 use crate::headers::HeaderName;
 use crate::message::{Edits, Request, Response};
-use crate::routing::{Source, Target};
 use crate::rng::Token;
+use crate::routing::{Source, Target};
 use crate::transport::{Ctx, Flows, Peer};
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;

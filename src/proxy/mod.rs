@@ -476,7 +476,8 @@ fn start_branch(
         return;
     };
     let (method, name) = (context.request.method(), context.request.method_str());
-    let client = transactions.start(ctx, method, &sent.branch, name, sent.bytes, sent.peer, Some(Owner(id.0)));
+    let client =
+        transactions.start(ctx, method, &sent.branch, name, sent.bytes, sent.peer, Some(Owner(id.0)));
     context.branches.push(Branch::new(client, target.hop));
 }
 

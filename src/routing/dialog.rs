@@ -66,7 +66,9 @@ fn skip_dead_hops(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usize)
     let mut drop_routes = own;
     for route in query.request.addresses(HeaderName::Route).skip(own).flatten() {
         let address = view.address(&route.uri);
-        if let Some(address) = address.filter(|_| !view.is_own(&route.uri) && view.proxy_at(&route.uri).is_none()) {
+        if let Some(address) =
+            address.filter(|_| !view.is_own(&route.uri) && view.proxy_at(&route.uri).is_none())
+        {
             reasons.push(Reason::RouteLeadsThere);
             return forward(Target::address(address), Step::DeadHopSkipped, reasons, drop_routes);
         }
@@ -79,7 +81,12 @@ fn skip_dead_hops(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usize)
 }
 
 /// The remote target is nobody we could deliver to: answered at once, since nothing may wait 32 s.
-fn unreachable_target(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Vec<Reason>) -> Decision {
+fn unreachable_target(
+    query: &Query<'_>,
+    view: &View<'_>,
+    uri: &Uri<'_>,
+    mut reasons: Vec<Reason>,
+) -> Decision {
     if view.proxy_at(uri).is_some() {
         reasons.push(Reason::TargetIsDead);
         // The other end of the dialog is the dead proxy itself: hanging up succeeds.

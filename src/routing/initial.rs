@@ -56,7 +56,8 @@ fn emergency_call(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons
         let proxies = view.config.proxies().len();
         let reachable: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
         // A proxy that is believed lost is still a route where there is no other.
-        let order = if groups.is_empty() && reachable.is_empty() { (0..proxies).collect() } else { reachable };
+        let order =
+            if groups.is_empty() && reachable.is_empty() { (0..proxies).collect() } else { reachable };
         groups.extend(order.into_iter().filter_map(|index| Some(vec![Target::proxy(index, uri, view)?])));
     }
     if groups.is_empty() {
@@ -65,7 +66,12 @@ fn emergency_call(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons
     decision(Outcome::Forward(groups), Step::EmergencyNumber, reasons, all_routes(query))
 }
 
-fn gateways(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec<Reason>) -> Vec<Vec<Target>> {
+fn gateways(
+    query: &Query<'_>,
+    view: &View<'_>,
+    uri: &Uri<'_>,
+    reasons: &mut Vec<Reason>,
+) -> Vec<Vec<Target>> {
     let configured = view.config.gateways().len();
     if query.source == Source::Gateway {
         // 4.4 step 10: never back to the gateway it came from.
@@ -84,10 +90,16 @@ pub(super) fn to_proxies(query: &Query<'_>, view: &View<'_>, mut reasons: Vec<Re
     let own = own_routes(query.request, view);
     // A Route of the sender's own that leads elsewhere, by number (RFC 3261 16.6 step 7).
     let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
-    let elsewhere = route.and_then(|route| view.address(&route.uri).filter(|_| view.proxy_at(&route.uri).is_none()));
+    let elsewhere =
+        route.and_then(|route| view.address(&route.uri).filter(|_| view.proxy_at(&route.uri).is_none()));
     if let Some(address) = elsewhere {
         reasons.push(Reason::RouteLeadsThere);
-        return decision(Outcome::Forward(vec![vec![Target::address(address)]]), Step::RouteSet, reasons, own);
+        return decision(
+            Outcome::Forward(vec![vec![Target::address(address)]]),
+            Step::RouteSet,
+            reasons,
+            own,
+        );
     }
     let mut order: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
     if order.is_empty() {
@@ -108,7 +120,12 @@ fn from_proxy(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Ve
     let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
     if let Some(address) = route.and_then(|route| view.address(&route.uri)) {
         reasons.push(Reason::RouteLeadsThere);
-        return decision(Outcome::Forward(vec![vec![Target::address(address)]]), Step::RouteSet, reasons, own);
+        return decision(
+            Outcome::Forward(vec![vec![Target::address(address)]]),
+            Step::RouteSet,
+            reasons,
+            own,
+        );
     }
     if let Some(found) = database(query, view, uri, &mut reasons) {
         return Decision { drop_routes: own, ..found };
@@ -176,7 +193,12 @@ fn find<'a>(view: &View<'a>, uri: &Uri<'_>) -> (Vec<&'a Binding>, Reason) {
 }
 
 /// The targets that the database has for `uri`. None, and the reason, where it has none that can be reached.
-fn database(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec<Reason>) -> Option<Decision> {
+fn database(
+    query: &Query<'_>,
+    view: &View<'_>,
+    uri: &Uri<'_>,
+    reasons: &mut Vec<Reason>,
+) -> Option<Decision> {
     let (found, reason) = find(view, uri);
     let groups = by_preference(&found);
     if groups.is_empty() {
@@ -187,12 +209,18 @@ fn database(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec
     }
     reasons.push(reason);
     let reasons = std::mem::take(reasons);
-    Some(Decision { outcome: Outcome::Forward(groups), step: Step::Database, reasons, drop_routes: all_routes(query) })
+    Some(Decision {
+        outcome: Outcome::Forward(groups),
+        step: Step::Database,
+        reasons,
+        drop_routes: all_routes(query),
+    })
 }
 
 /// `sas.md` 7.3: in the order of q, equal q at once.
 fn by_preference(bindings: &[&Binding]) -> Vec<Vec<Target>> {
     let same_q = |a: &&Binding, b: &&Binding| a.q == b.q;
-    let reachable = |group: &[&Binding]| group.iter().filter_map(|binding| Target::user(binding)).collect::<Vec<_>>();
+    let reachable =
+        |group: &[&Binding]| group.iter().filter_map(|binding| Target::user(binding)).collect::<Vec<_>>();
     bindings.chunk_by(same_q).map(reachable).filter(|group| !group.is_empty()).collect()
 }

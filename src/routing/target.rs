@@ -96,7 +96,8 @@ fn at_host(uri: &Uri<'_>, other: &Uri<'_>) -> Box<str> {
         text.push_str(";user=phone");
     }
     for (name, value) in uri.params().filter(|_| uri.is_sip()) {
-        let speaks_of_host = ["transport", "maddr", "ttl", "lr"].iter().any(|h| unescape(name).eq_ignore_ascii_case(h));
+        let speaks_of_host =
+            ["transport", "maddr", "ttl", "lr"].iter().any(|h| unescape(name).eq_ignore_ascii_case(h));
         if !speaks_of_host {
             let _ = match value {
                 Some(value) => write!(text, ";{name}={value}"),

@@ -11,8 +11,7 @@ use crate::upstream::UpstreamEvent;
 use bytes::Bytes;
 
 /// Methods that we answer or relay (RFC 3261 20.5).
-const ALLOW: &str =
-    "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE, PUBLISH";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE, PUBLISH";
 
 impl Sas {
     pub(super) fn on_datagram(&mut self, from: Peer, data: Bytes, out: &mut Actions) {
@@ -160,7 +159,8 @@ impl Sas {
             ResponseMatch::Stray => match super::watch::probe_of(response) {
                 Some(probe) => {
                     let retry_after = response.value_of(HeaderName::RetryAfter);
-                    let retry_after = retry_after.and_then(|value| delta_seconds(value.split([' ', ';', '(']).next()?));
+                    let retry_after =
+                        retry_after.and_then(|value| delta_seconds(value.split([' ', ';', '(']).next()?));
                     let status = response.status();
                     self.tell_upstream(UpstreamEvent::ProbeAnswered { probe, status, retry_after }, out);
                 }

@@ -24,7 +24,7 @@ use crate::time::Instant;
 use crate::transaction::Transactions;
 use crate::transport::{Ctx, Flow, Flows, Outbox, Peer};
 use crate::upstream::{TargetId, Upstream, UpstreamEvent};
-use crate::uri::{Host, HomeHosts};
+use crate::uri::{HomeHosts, Host};
 use bytes::Bytes;
 use pacer::Pacer;
 use std::collections::BTreeSet;

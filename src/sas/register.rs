@@ -35,7 +35,9 @@ impl Sas {
             Outcome::Forward(groups) => {
                 let to_pathless = groups.iter().flatten().any(|target| match target.hop {
                     crate::routing::Hop::Proxy(id) => self.pathless.contains(&id),
-                    crate::routing::Hop::Gateway | crate::routing::Hop::User | crate::routing::Hop::Address => false,
+                    crate::routing::Hop::Gateway
+                    | crate::routing::Hop::User
+                    | crate::routing::Hop::Address => false,
                 });
                 let path = self.world.config.sas.path && !to_pathless;
                 self.start(server, request, from, Source::User, decision, path, out);
@@ -44,7 +46,13 @@ impl Sas {
     }
 
     /// Answers by our own database. Gives status and response.
-    fn register_here(&mut self, request: &Request, from: Peer, home: Home, out: &mut Actions) -> (u16, Bytes) {
+    fn register_here(
+        &mut self,
+        request: &Request,
+        from: Peer,
+        home: Home,
+        out: &mut Actions,
+    ) -> (u16, Bytes) {
         let registration_time = self.world.config.sas.registration_time;
         let rng = &mut self.world.rng;
         let grant = |asked: Option<Duration>| granted(asked, registration_time, rng);
@@ -67,7 +75,13 @@ impl Sas {
     }
 
     /// The proxy left a REGISTER unanswered: the user is served here, and the ledger says that the proxy may yet know.
-    pub(super) fn rescue_register(&mut self, context: ContextId, request: &Request, from: Peer, out: &mut Actions) {
+    pub(super) fn rescue_register(
+        &mut self,
+        context: ContextId,
+        request: &Request,
+        from: Peer,
+        out: &mut Actions,
+    ) {
         let (status, response) = self.register_here(request, from, Home::Pending, out);
         self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
     }
@@ -80,10 +94,15 @@ impl Sas {
         response: &Response,
         out: &mut Actions,
     ) -> bool {
-        let Some(relayed) = self.proxy.relayed(context).filter(|r| r.request.method() == Method::Register) else {
+        let Some(relayed) = self.proxy.relayed(context).filter(|r| r.request.method() == Method::Register)
+        else {
             return false;
         };
-        if refuses_path(response) && self.world.config.sas.path && !self.pathless.contains(&target) && !relayed.is_answered {
+        if refuses_path(response)
+            && self.world.config.sas.path
+            && !self.pathless.contains(&target)
+            && !relayed.is_answered
+        {
             // sas.md 4.5: again without our Path, which is remembered.
             self.pathless.insert(target);
             let query = self.query(relayed.request, relayed.source_kind, false);
@@ -113,7 +132,8 @@ impl Sas {
 fn refuses_path(response: &Response) -> bool {
     match response.status() {
         420 => {
-            response.first(HeaderName::Unsupported).is_none() || response.lists(HeaderName::Unsupported, "path")
+            response.first(HeaderName::Unsupported).is_none()
+                || response.lists(HeaderName::Unsupported, "path")
         }
         421 => response.lists(HeaderName::Require, "path"),
         _ => false,

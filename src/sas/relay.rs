@@ -73,7 +73,8 @@ impl Sas {
                 other: self.lost_dialog_patience(&request, decision.step),
             },
         };
-        let silence = self.proxy.relay(&mut self.world.ctx(out), &mut self.transactions, server, request, from, plan);
+        let silence =
+            self.proxy.relay(&mut self.world.ctx(out), &mut self.transactions, server, request, from, plan);
         if let Some(silence) = silence {
             self.on_silence(silence, out);
         }
@@ -197,7 +198,14 @@ impl Sas {
         None
     }
 
-    fn answer_relayed(&mut self, context: ContextId, request: &Request, from: Peer, status: u16, out: &mut Actions) {
+    fn answer_relayed(
+        &mut self,
+        context: ContextId,
+        request: &Request,
+        from: Peer,
+        status: u16,
+        out: &mut Actions,
+    ) {
         let fault = Fault::new(status);
         let response = self.refusal(request, from, &fault);
         self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
@@ -205,7 +213,12 @@ impl Sas {
     }
 
     /// `sas.md` 3.3: what the proxy left unanswered is handled by the emergency rules.
-    pub(super) fn rescue(&mut self, context: ContextId, kind: SilenceKind, out: &mut Actions) -> Option<Silence> {
+    pub(super) fn rescue(
+        &mut self,
+        context: ContextId,
+        kind: SilenceKind,
+        out: &mut Actions,
+    ) -> Option<Silence> {
         let relayed = self.proxy.relayed(context)?;
         if relayed.is_answered || relayed.is_cancelled {
             return None;
@@ -225,7 +238,13 @@ impl Sas {
             Outcome::Forward(groups) => {
                 notify_routed(&request, &decision, out);
                 let (groups, drop_routes) = (groups.clone(), decision.drop_routes);
-                self.proxy.redirect(&mut self.world.ctx(out), &mut self.transactions, context, groups, drop_routes)
+                self.proxy.redirect(
+                    &mut self.world.ctx(out),
+                    &mut self.transactions,
+                    context,
+                    groups,
+                    drop_routes,
+                )
             }
             Outcome::Answer(_) if kind == SilenceKind::Impatient && self.mode.state() == State::Normal => {
                 // Suspect is not lost: the proxy may yet know better than to refuse.
@@ -234,7 +253,8 @@ impl Sas {
             }
             Outcome::Answer(200) => {
                 let tag = self.world.rng.token();
-                let ok = crate::message::ResponseBuilder::new(&request, from.address, 200, tag.as_str()).finish();
+                let ok =
+                    crate::message::ResponseBuilder::new(&request, from.address, 200, tag.as_str()).finish();
                 self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, 200, ok);
                 None
             }

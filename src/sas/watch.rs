@@ -54,7 +54,9 @@ impl Sas {
             let event = if probing { UpstreamEvent::ProbingStopped } else { UpstreamEvent::ProbingStarted };
             self.tell_upstream(event, out);
         }
-        if let Some(patience) = self.mode.patience().filter(|now| patience.is_some_and(|before| *now < before)) {
+        if let Some(patience) =
+            self.mode.patience().filter(|now| patience.is_some_and(|before| *now < before))
+        {
             for context in self.proxy.waiting() {
                 self.proxy.hurry(self.world.now, context, patience);
             }

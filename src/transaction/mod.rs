@@ -81,6 +81,18 @@ pub(crate) struct Unanswered {
     pub(crate) owner: Option<Owner>,
 }
 
+/// A request that starts a client transaction.
+#[derive(Debug)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) method: Method,
+    /// The method as its CSeq has it.
+    pub(crate) name: &'a str,
+    /// The branch of its topmost Via.
+    pub(crate) branch: &'a str,
+    pub(crate) bytes: Bytes,
+    pub(crate) peer: Peer,
+}
+
 /// Which timer of which transaction.
 #[derive(Clone, Copy, Debug)]
 enum Due {
@@ -227,21 +239,18 @@ impl Transactions {
         self.end_server(id);
     }
 
-    /// Starts a transaction: sends `request`, whose topmost Via has `branch`, to `peer` until it is answered.
+    /// Starts a transaction: sends `outgoing` until it is answered.
     pub(crate) fn start(
         &mut self,
         ctx: &mut Ctx<'_>,
-        method: Method,
-        branch: &str,
-        cseq_method: &str,
-        request: Bytes,
-        peer: Peer,
+        outgoing: Outgoing<'_>,
         owner: Option<Owner>,
     ) -> ClientId {
-        let key = self.hasher.client_key(branch, cseq_method);
-        ctx.out.send(peer, request.clone());
+        let Outgoing { method, name, branch, bytes, peer } = outgoing;
+        let key = self.hasher.client_key(branch, name);
+        ctx.out.send(peer, bytes.clone());
         let machine = ClientMachine::new(method);
-        let client = Client { key, peer, owner, request, machine, armed: Armed::default() };
+        let client = Client { key, peer, owner, request: bytes, machine, armed: Armed::default() };
         let id = ClientId(self.clients.insert(client));
         self.client_keys.insert(key, id);
         self.waiting.insert((peer, id));

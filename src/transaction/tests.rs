@@ -58,8 +58,9 @@ impl Rig {
     }
 
     fn start(&mut self, method: Method, name: &str) -> ClientId {
-        let wire = Bytes::from(wire(name, "z9hG4bKours"));
-        self.with(|t, ctx| t.start(ctx, method, "z9hG4bKours", name, wire, peer(), None))
+        let branch = "z9hG4bKours";
+        let outgoing = Outgoing { method, name, branch, bytes: wire(name, branch).into(), peer: peer() };
+        self.with(|t, ctx| t.start(ctx, outgoing, None))
     }
 
     fn request(&mut self, name: &str, branch: &str) -> RequestMatch {
@@ -70,7 +71,9 @@ impl Rig {
     fn server(&mut self, name: &str) -> ServerId {
         match self.request(name, "z9hG4bKtheirs") {
             RequestMatch::New(id) => id,
-            other => panic!("{other:?}"),
+            other @ (RequestMatch::Absorbed | RequestMatch::StrayAck | RequestMatch::Full) => {
+                panic!("{other:?}")
+            }
         }
     }
 

@@ -23,13 +23,19 @@ impl AorKey {
             // RFC 3966 section 4: visual separators do not count.
             let digits: String =
                 user.split(';').next()?.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
-            return Some(Self(digits.into()));
+            return Some(Self::hostless(&digits));
         }
         match uri.host() {
-            Some(host) if home.contains(host) => Some(Self(user.into())),
+            Some(host) if home.contains(host) => Some(Self::hostless(&user)),
             Some(host) => Some(Self(format!("{user}@{}", host.to_string().to_ascii_lowercase()).into())),
             None => Some(Self(uri.as_str().into())),
         }
+    }
+
+    /// The key of a user that needs no host. An `@` in the user, which was escaped in the URI, must not make it look
+    /// like another user at another host; no host is empty, so a trailing `@` keeps them apart.
+    fn hostless(user: &str) -> Self {
+        if user.contains('@') { Self(format!("{user}@").into()) } else { Self(user.into()) }
     }
 
     /// The key's text.
@@ -101,6 +107,17 @@ mod tests {
         assert_eq!(key("sip:alice@192.0.2.1:5080", &home), "alice");
         assert_eq!(key("sip:alice@PBX.example", &home), "alice");
         assert_eq!(key("sip:alice@elsewhere.example", &home), "alice@elsewhere.example");
+    }
+
+    #[test]
+    fn an_escaped_at_sign_makes_nobody_a_user_of_another_host() {
+        let mut home = HomeHosts::default();
+        home.add(Host::parse("192.0.2.1").unwrap());
+        let uri = Uri::parse("sip:alice%40elsewhere.example@192.0.2.1").unwrap();
+        let sly = AorKey::of(&uri, &home).unwrap();
+        assert_ne!(sly.as_str(), key("sip:alice@elsewhere.example", &home));
+        assert_eq!(sly.user(), "alice@elsewhere.example");
+        assert_ne!(key("sip:alice%40elsewhere.example@h;user=phone", &home), "alice@elsewhere.example");
     }
 
     #[test]

@@ -1,0 +1,159 @@
+//! One binding: a contact of an address of record, and all that is kept with it (RFC 3261 10.3, `sas.md` 7.1).
+
+use crate::time::Instant;
+use crate::transport::FlowId;
+use crate::uri::{AorKey, UriBuf};
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Who granted a binding its lifetime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// The central proxy, in a 2xx that passed through us.
+    Proxy,
+    /// We, since the proxy was away.
+    Local,
+}
+
+impl Origin {
+    /// The name in snake case: `proxy`, `local`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::Local => "local",
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What the central registrar knows of a binding: the home ledger (`sas.md` 3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Home {
+    /// Only we know the binding.
+    LocalOnly,
+    /// The REGISTER is on its way to the proxy, and was answered here meanwhile.
+    Pending,
+    /// The proxy has answered 2xx.
+    Confirmed,
+}
+
+impl Home {
+    /// The name in snake case: `local_only`, `pending`, `confirmed`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LocalOnly => "local_only",
+            Self::Pending => "pending",
+            Self::Confirmed => "confirmed",
+        }
+    }
+}
+
+impl fmt::Display for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A contact of an address of record.
+///
+/// All text is a copy, so that a binding never keeps the message alive that it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Binding {
+    /// What the address of record is looked up by.
+    pub key: AorKey,
+    /// The address of record: To's URI without parameters and password (RFC 3261 10.3 step 5).
+    pub aor: UriBuf,
+    /// Where the user can be reached.
+    pub contact: UriBuf,
+    /// The user's preference for this contact in thousandths, 0..=1000.
+    pub q: u16,
+    /// When its lifetime ends. One that the proxy granted may be used for longer while the proxy is away.
+    pub expires_at: Instant,
+    /// When a REGISTER last touched it.
+    pub updated_at: Instant,
+    /// The Call-ID of the REGISTER that made or last refreshed it.
+    pub call_id: Box<str>,
+    /// The CSeq number of that REGISTER.
+    pub cseq: u32,
+    /// The value of `+sip.instance`, without quotes (RFC 5626 4.1): the device, over reboots and changes of address.
+    pub instance: Option<Box<str>>,
+    /// `reg-id`, if there is an instance: one of several flows of that device (RFC 5626 4.2).
+    pub reg_id: Option<u32>,
+    /// The Path of others between the user and us, topmost first, to be used as Route (RFC 3327 5.3, 5.4).
+    pub path: Box<[Box<str>]>,
+    /// Who sent that REGISTER, which behind a NAT is where the user can be reached.
+    pub source: SocketAddr,
+    /// The flow that the REGISTER came in on; `None` once that is closed.
+    pub flow: Option<FlowId>,
+    /// Who granted the lifetime.
+    pub origin: Origin,
+    /// What the central registrar knows of it.
+    pub home: Home,
+    /// The first 256 bytes of User-Agent.
+    pub user_agent: Option<Box<str>>,
+}
+
+/// What happened to a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ChangeKind {
+    /// It is new.
+    Bound,
+    /// It was there, and has a new lifetime.
+    Refreshed,
+    /// Its owner removed it, or the same device replaced it.
+    Unbound,
+    /// Its lifetime ended.
+    Expired,
+}
+
+impl ChangeKind {
+    /// The name in snake case: `bound`, `refreshed`, `unbound`, `expired`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bound => "bound",
+            Self::Refreshed => "refreshed",
+            Self::Unbound => "unbound",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl fmt::Display for ChangeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A change of the database, with all that is needed to make it again elsewhere (`sas.md` 7.7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BindingChange {
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The binding as it is now, or as it was last if it is gone.
+    pub binding: Binding,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_snake_case() {
+        assert_eq!(Origin::Proxy.to_string(), "proxy");
+        assert_eq!(Home::LocalOnly.to_string(), "local_only");
+        assert_eq!(ChangeKind::Unbound.to_string(), "unbound");
+    }
+}

@@ -1,0 +1,126 @@
+//! Who is registered where: the database as it stands at one moment (`sas.md` 4.1, 4.4 step 5, 7.2).
+
+use super::Registrar;
+use super::binding::{Binding, Origin};
+use crate::time::Instant;
+use crate::uri::{AorKey, HomeHosts, Host, Uri};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How many bindings in the same place are looked at for one that is equivalent. A phone has a few lines; more of the same
+/// host, port and user are made by somebody who wants to keep us busy.
+const MAX_CANDIDATES: usize = 32;
+
+/// What the database knows of an address of record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Standing {
+    /// It has a contact.
+    Registered,
+    /// It had one: known, but away.
+    Former,
+    /// It never had one, or left too long ago to be remembered.
+    Unknown,
+}
+
+/// The database at one moment: what is past its lifetime then is not seen, collected or not.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    registrar: &'a Registrar,
+    now: Instant,
+    grace: Duration,
+}
+
+impl Registrar {
+    /// The database at `now`. What the proxy granted is seen for `grace` past its lifetime: `stale_binding_grace` while the
+    /// proxy is away, else zero (`sas.md` 3.4).
+    #[must_use]
+    pub const fn at(&self, now: Instant, grace: Duration) -> View<'_> {
+        View { registrar: self, now, grace }
+    }
+}
+
+impl<'a> View<'a> {
+    fn sees(&self, binding: &Binding) -> bool {
+        let grace = match binding.origin {
+            Origin::Proxy => self.grace,
+            Origin::Local => Duration::ZERO,
+        };
+        binding.expires_at + grace > self.now
+    }
+
+    /// The contacts of the user that `uri` names: highest q first, equal q next to each other in order of registration.
+    ///
+    /// First the address of record itself. Then, if `uri` names a user of ours or a number, which need no host, the one
+    /// address of record at another host that has this user, if there is exactly one: phones may register under the central
+    /// domain and call under an address of the branch.
+    pub fn bindings(&self, uri: &Uri<'_>, hosts: &HomeHosts) -> impl Iterator<Item = &'a Binding> + use<'a> {
+        let table = &self.registrar.table;
+        let key = AorKey::of(uri, hosts);
+        let found = key.as_ref().and_then(|key| {
+            if table.contains(key) {
+                return Some(key);
+            }
+            let is_hostless = key.user() == key.as_str();
+            table.only_one_named(key.user()).filter(|_| is_hostless)
+        });
+        let view = *self;
+        let all = found.map(|key| table.of_user(key)).into_iter().flatten();
+        all.map(|(_, binding)| binding).filter(move |binding| view.sees(binding))
+    }
+
+    /// The binding whose contact `uri` is: equivalent, or else the same user, host and port. If there is none, a binding at
+    /// the same host and port, whatever its user, since phones put other users into the Contact of a call than into that of
+    /// a REGISTER; or else one whose REGISTER came from there. Of several, the one that registered first.
+    ///
+    /// The last two do not count for the addresses of proxies and gateways, so that nobody gets the calls to the outside by
+    /// registering a contact there. That `uri` is not an address of ours is for the caller to see to.
+    #[must_use]
+    pub fn by_contact(&self, uri: &Uri<'_>) -> Option<&'a Binding> {
+        let table = &self.registrar.table;
+        let in_place = || table.at_uri(uri).take(MAX_CANDIDATES).filter(|binding| self.sees(binding));
+        let equivalent = in_place().find(|binding| binding.contact.as_uri().equivalent(uri));
+        if let Some(binding) = equivalent.or_else(|| in_place().next()) {
+            return Some(binding);
+        }
+        let place = uri.host_port()?;
+        let port = place.port.unwrap_or(5060);
+        let address = place.socket_addr(port);
+        if address.is_some_and(|address| self.registrar.infrastructure.contains(&address)) {
+            return None;
+        }
+        let from_there = || address.and_then(|address| self.by_source(address));
+        self.at_host(place.host, port).or_else(from_there)
+    }
+
+    /// A binding whose REGISTER came from `source`.
+    #[must_use]
+    pub fn by_source(&self, source: SocketAddr) -> Option<&'a Binding> {
+        let bindings = self.registrar.table.by_source(source);
+        bindings.take(MAX_CANDIDATES).find(|binding| self.sees(binding))
+    }
+
+    fn at_host(&self, host: Host<'_>, port: u16) -> Option<&'a Binding> {
+        self.registrar.table.at_host(host, port).take(MAX_CANDIDATES).find(|binding| self.sees(binding))
+    }
+
+    /// Whether a request with `from` in its From, sent by `source`, is of a registered user: by the address of record, by
+    /// where the user registered from, or by a contact there (`sas.md` 4.1).
+    #[must_use]
+    pub fn is_registered(&self, from: &Uri<'_>, source: SocketAddr, hosts: &HomeHosts) -> bool {
+        self.bindings(from, hosts).next().is_some()
+            || self.by_source(source).is_some()
+            || self.at_host(source.ip().into(), source.port()).is_some()
+    }
+
+    /// What is known of the address of record `key`: 480 rather than 404 for who was here once.
+    #[must_use]
+    pub fn standing(&self, key: &AorKey) -> Standing {
+        let mut bindings = self.registrar.table.of_user(key).map(|(_, binding)| binding).peekable();
+        if bindings.peek().is_none() {
+            let was_here = self.registrar.former.contains(key);
+            return if was_here { Standing::Former } else { Standing::Unknown };
+        }
+        if bindings.any(|binding| self.sees(binding)) { Standing::Registered } else { Standing::Former }
+    }
+}

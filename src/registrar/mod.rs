@@ -1,0 +1,159 @@
+//! The database of registered users: RFC 3261 section 10.3 with Path (RFC 3327), instances (RFC 5626), and the rules of a
+//! branch that has to do without its central registrar (`sas.md` sections 2.1, 3.4 and 7).
+//!
+//! There are two ways in. [`Registrar::record`] takes what the central proxy has granted, while it is there;
+//! [`Registrar::register`] grants, while it is away. Both overwrite what the other knew of the same contact, and nothing
+//! is lost when the branch goes from one to the other. The way out is [`Registrar::expire`]. Look-ups go through a
+//! [`View`] of one moment.
+//!
+//! ```
+//! use sip_survivability::config::{Config, Settings, SurvivabilityMode};
+//! use sip_survivability::message::Message;
+//! use sip_survivability::registrar::{Home, Registrar};
+//! use sip_survivability::transport::Peer;
+//! use sip_survivability::time::Instant;
+//! use sip_survivability::transport::FlowId;
+//! use sip_survivability::uri::{HomeHosts, Uri};
+//! use std::time::Duration;
+//!
+//! let mut settings = Settings::default();
+//! settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
+//! let config: Config = settings.validate()?;
+//! let mut registrar = Registrar::new(&config);
+//!
+//! let text = "REGISTER sip:branch.example SIP/2.0\r\n\
+//!     Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK1\r\n\
+//!     From: <sip:alice@branch.example>;tag=1\r\n\
+//!     To: <sip:alice@branch.example>\r\n\
+//!     Call-ID: 1@192.0.2.10\r\n\
+//!     CSeq: 1 REGISTER\r\n\
+//!     Contact: <sip:alice@192.0.2.10>\r\n\r\n";
+//! let Ok(Message::Request(request)) = Message::parse(text) else { panic!("a request") };
+//! let from = Peer { flow: FlowId(1), address: "192.0.2.10:5060".parse()? };
+//! let (hosts, now) = (HomeHosts::default(), Instant::ZERO);
+//! let grant = |_asked| Duration::from_secs(20);
+//! let registered = registrar.register(now, &request, from, &hosts, Home::LocalOnly, grant)?;
+//! assert_eq!(registered.contacts[0].to_string(), "<sip:alice@192.0.2.10>;expires=20");
+//!
+//! let callee = Uri::parse("sip:alice@branch.example")?;
+//! let found = registrar.at(now, Duration::ZERO).bindings(&callee, &hosts).next();
+//! assert_eq!(found.map(|binding| binding.contact.as_str()), Some("sip:alice@192.0.2.10"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod binding;
+mod former;
+mod lookup;
+mod plan;
+mod record;
+mod refusal;
+mod register;
+mod request;
+mod table;
+
+pub use binding::{Binding, BindingChange, ChangeKind, Home, Origin};
+pub use lookup::{Standing, View};
+pub use refusal::Refusal;
+pub use register::{CurrentContact, Registered};
+
+use crate::config::Config;
+use crate::time::Instant;
+use crate::transport::FlowId;
+use crate::uri::AorKey;
+use former::Former;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+use table::Table;
+
+/// The database of registered users.
+///
+/// Memory is bounded: `max_users` addresses of record, `max_contacts` bindings of each, 4 KiB of text for each binding, and
+/// the names of as many former users.
+#[derive(Debug)]
+pub struct Registrar {
+    table: Table,
+    former: Former,
+    max_users: usize,
+    max_contacts: usize,
+    /// Emergency numbers and reserved users.
+    reserved: BTreeSet<Box<str>>,
+    /// The addresses of proxies and gateways.
+    infrastructure: BTreeSet<SocketAddr>,
+}
+
+impl Registrar {
+    /// An empty database.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let reserved = config.sas.emergency_numbers.iter().chain(&config.registrar.reserved_users);
+        let infrastructure = config.proxies().iter().chain(config.gateways());
+        Self {
+            table: Table::default(),
+            former: Former::new(config.registrar.max_users),
+            max_users: config.registrar.max_users,
+            max_contacts: config.registrar.max_contacts,
+            reserved: reserved.map(|user| user.as_str().into()).collect(),
+            infrastructure: infrastructure.map(|target| target.address).collect(),
+        }
+    }
+
+    fn is_reserved(&self, key: &AorKey) -> bool {
+        self.reserved.contains(key.user())
+    }
+
+    /// When the next binding is to be taken out, if what the proxy granted is kept for `grace` past its lifetime. A peek:
+    /// ask again after each call that changes the database, and whenever `grace` changes.
+    #[must_use]
+    pub fn next_expiry(&self, grace: Duration) -> Option<Instant> {
+        self.table.next_due(grace).map(|(at, _)| at)
+    }
+
+    /// Takes out what is past its lifetime at `now`, in order of time and `limit` bindings at most: bindings of ours at the
+    /// end of their lifetime, those that the proxy granted `grace` later (`sas.md` 3.4). If `limit` was too little,
+    /// [`next_expiry`](Self::next_expiry) is not later than `now`, and the rest is for another call; a [`View`] does not show it.
+    pub fn expire(&mut self, now: Instant, grace: Duration, limit: usize) -> Vec<BindingChange> {
+        let mut changes = Vec::new();
+        while changes.len() < limit
+            && let Some((at, id)) = self.table.next_due(grace)
+            && at <= now
+        {
+            changes.extend(self.drop_binding(id, ChangeKind::Expired));
+        }
+        changes
+    }
+
+    /// A flow is gone: its bindings stay, without a flow (`sas.md` 7.4). The work grows with the number of its bindings.
+    pub fn on_flow_closed(&mut self, flow: FlowId) {
+        self.table.forget_flow(flow);
+    }
+
+    /// How many bindings the central registrar has not confirmed: what is still to come home (`sas.md` 3.4).
+    #[must_use]
+    pub const fn unconfirmed(&self) -> usize {
+        self.table.unconfirmed()
+    }
+
+    /// All bindings in order of registration, collected or not: for a copy of the database.
+    pub fn iter(&self) -> impl Iterator<Item = &Binding> {
+        self.table.iter()
+    }
+
+    /// How many bindings there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is no binding.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.len() == 0
+    }
+
+    /// How many addresses of record have a binding.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.table.users()
+    }
+}

@@ -1,0 +1,196 @@
+//! What a REGISTER would change: made whole before anything is changed, so that it happens completely or not at all
+//! (RFC 3261 10.3).
+
+use super::Registrar;
+use super::binding::{Binding, BindingChange, ChangeKind};
+use super::refusal::Refusal;
+use super::request::{Asked, Contacts, Register};
+use super::table::{BindingId, Table};
+use crate::time::Instant;
+use crate::uri::AorKey;
+use std::collections::BTreeSet;
+
+/// One step of a plan.
+#[derive(Debug)]
+pub(super) enum Edit {
+    Bind(Binding),
+    Refresh(BindingId, Binding),
+    Unbind(BindingId),
+}
+
+/// What the order of requests says of a binding and of a request that would change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The request is newer: it counts.
+    Apply,
+    /// The binding stays as it is; the request is good all the same.
+    Leave,
+}
+
+/// How the two ways into the database differ.
+pub(super) trait Rules {
+    /// Whether a request that names `binding` comes after the one that made it. `asked` is `None` for `*`.
+    ///
+    /// # Errors
+    /// The whole request is out of order.
+    fn judge(&self, binding: &Binding, asked: Option<&Asked<'_>>) -> Result<Verdict, Refusal>;
+
+    /// The binding that `asked` gets, in the place of `existing` if there is one; `None` if it is to be removed.
+    fn grant(&mut self, asked: &Asked<'_>, existing: Option<&Binding>) -> Option<Binding>;
+}
+
+/// Plans `register` under `rules`.
+pub(super) fn plan(
+    table: &Table,
+    register: &Register<'_>,
+    rules: &mut impl Rules,
+) -> Result<Vec<Edit>, Refusal> {
+    let stored: Vec<_> = table.of_user(&register.key).collect();
+    let mut edits = Vec::new();
+    let all_asked = match &register.contacts {
+        Contacts::Query => return Ok(edits),
+        Contacts::Star => {
+            for (id, binding) in stored {
+                if rules.judge(binding, None)? == Verdict::Apply {
+                    edits.push(Edit::Unbind(id));
+                }
+            }
+            return Ok(edits);
+        }
+        Contacts::These(all_asked) => all_asked,
+    };
+
+    // Matches by URI come first for all contacts, so that none takes another's binding for that of an older address
+    // of the same device.
+    let mut taken = BTreeSet::new();
+    let mut matches: Vec<_> =
+        all_asked.iter().map(|asked| (asked, take_by_uri(&stored, asked, &mut taken))).collect();
+    let of_this_request = |b: &Binding| *b.call_id == *register.call_id && b.cseq == register.cseq;
+    let older_address =
+        |asked: &Asked<'_>, binding: &Binding| asked.is_instance_of(binding) && !of_this_request(binding);
+    for (asked, found) in &mut matches {
+        if found.is_none() {
+            *found = stored.iter().copied().find(|(id, b)| !taken.contains(id) && older_address(asked, b));
+            taken.extend(found.map(|(id, _)| id));
+        }
+    }
+
+    for (asked, found) in matches {
+        if let Some((_, binding)) = found
+            && rules.judge(binding, Some(asked))? == Verdict::Leave
+        {
+            continue;
+        }
+        match (rules.grant(asked, found.map(|(_, binding)| binding)), found) {
+            (None, None) => {}
+            (None, Some((id, _))) => edits.push(Edit::Unbind(id)),
+            (Some(new), None) => edits.push(Edit::Bind(new)),
+            (Some(new), Some((id, old))) if new.contact.as_uri().equivalent(&old.contact.as_uri()) => {
+                edits.push(Edit::Refresh(id, new));
+            }
+            // The same device at a new address: for whoever keeps a copy, one contact goes and another comes.
+            (Some(new), Some((id, _))) => edits.extend([Edit::Unbind(id), Edit::Bind(new)]),
+        }
+        // sas.md 7.3: a device has one contact, whatever it had before.
+        for (id, binding) in &stored {
+            if !asked.is_removal() && older_address(asked, binding) && taken.insert(*id) {
+                edits.push(Edit::Unbind(*id));
+            }
+        }
+    }
+    Ok(edits)
+}
+
+/// The stored binding whose contact is that of `asked`: the same text rather than one that only means the same, since
+/// several may mean the same (RFC 3261 19.1.4 is not transitive).
+fn take_by_uri<'t>(
+    stored: &[(BindingId, &'t Binding)],
+    asked: &Asked<'_>,
+    taken: &mut BTreeSet<BindingId>,
+) -> Option<(BindingId, &'t Binding)> {
+    let free = || stored.iter().copied().filter(|(id, _)| !taken.contains(id));
+    let found = free()
+        .find(|(_, b)| b.contact.as_uri() == asked.uri)
+        .or_else(|| free().find(|(_, b)| b.contact.as_uri().equivalent(&asked.uri)))?;
+    taken.insert(found.0);
+    Some(found)
+}
+
+impl Registrar {
+    /// Carries out a plan, all of it or nothing. Removals come first.
+    pub(super) fn commit(
+        &mut self,
+        now: Instant,
+        key: &AorKey,
+        mut edits: Vec<Edit>,
+    ) -> Result<Vec<BindingChange>, Refusal> {
+        let mut changes = Vec::with_capacity(edits.len());
+        for id in self.make_room(now, key, &edits)? {
+            changes.extend(self.drop_binding(id, ChangeKind::Expired));
+        }
+        edits.sort_by_key(|edit| !matches!(edit, Edit::Unbind(_)));
+        for edit in edits {
+            let (kind, binding) = match edit {
+                Edit::Unbind(id) => {
+                    changes.extend(self.drop_binding(id, ChangeKind::Unbound));
+                    continue;
+                }
+                Edit::Refresh(id, binding) => {
+                    self.table.replace(id, binding.clone());
+                    (ChangeKind::Refreshed, binding)
+                }
+                Edit::Bind(binding) => {
+                    self.former.remove(&binding.key);
+                    self.table.insert(binding.clone());
+                    (ChangeKind::Bound, binding)
+                }
+            };
+            changes.push(BindingChange { kind, binding });
+        }
+        Ok(changes)
+    }
+
+    /// What has to go before `edits` fit: of the same user only, and only what is past its lifetime and kept because the
+    /// proxy is away. What is alive is never pushed out.
+    fn make_room(&self, now: Instant, key: &AorKey, edits: &[Edit]) -> Result<Vec<BindingId>, Refusal> {
+        let (mut bound, mut unbound, mut edited) = (0_usize, 0_usize, BTreeSet::new());
+        for edit in edits {
+            match edit {
+                Edit::Bind(_) => bound += 1,
+                Edit::Refresh(id, _) => drop(edited.insert(*id)),
+                Edit::Unbind(id) => {
+                    unbound += 1;
+                    edited.insert(*id);
+                }
+            }
+        }
+        if bound == 0 {
+            return Ok(Vec::new());
+        }
+        // sas.md 7.5: a new user is refused, who is there stays.
+        if !self.table.contains(key) && self.table.users() >= self.max_users {
+            return Err(Refusal::TooManyUsers);
+        }
+        let after = self.table.of_user(key).count().saturating_sub(unbound) + bound;
+        let excess = after.saturating_sub(self.max_contacts);
+        let mut past: Vec<_> = self
+            .table
+            .of_user(key)
+            .filter(|(id, binding)| binding.expires_at <= now && !edited.contains(id))
+            .map(|(id, binding)| (binding.expires_at, id))
+            .collect();
+        if past.len() < excess {
+            return Err(Refusal::TooManyContacts);
+        }
+        past.sort_unstable();
+        Ok(past.into_iter().take(excess).map(|(_, id)| id).collect())
+    }
+
+    pub(super) fn drop_binding(&mut self, id: BindingId, kind: ChangeKind) -> Option<BindingChange> {
+        let binding = self.table.remove(id)?;
+        if !self.table.contains(&binding.key) {
+            self.former.insert(binding.key.clone());
+        }
+        Some(BindingChange { kind, binding })
+    }
+}
