@@ -15,7 +15,9 @@ use crate::message::{Request, RequestBuilder, Response, ResponseBuilder};
 use crate::rng::Token;
 use crate::routing::{Hop, Source, Target};
 use crate::time::{Instant, Timers};
-use crate::transaction::{ClientId, LIFETIME, Owner, ServerId, Slab, SlabId, Transactions, Unanswered};
+use crate::transaction::{
+    ClientId, LIFETIME, Outgoing, Owner, ServerId, Slab, SlabId, Transactions, Unanswered,
+};
 use crate::transport::{Ctx, Peer};
 use crate::upstream::TargetId;
 use context::{Branch, BranchState, ResponseContext};
@@ -476,8 +478,8 @@ fn start_branch(
         return;
     };
     let (method, name) = (context.request.method(), context.request.method_str());
-    let client =
-        transactions.start(ctx, method, &sent.branch, name, sent.bytes, sent.peer, Some(Owner(id.0)));
+    let outgoing = Outgoing { method, name, branch: &sent.branch, bytes: sent.bytes, peer: sent.peer };
+    let client = transactions.start(ctx, outgoing, Some(Owner(id.0)));
     context.branches.push(Branch::new(client, target.hop));
 }
 
@@ -495,7 +497,8 @@ fn cancel_branch(ctx: &mut Ctx<'_>, transactions: &mut Transactions, branch: &mu
     let (Ok(via), Ok(cancel)) = (invite.top_via(), RequestBuilder::cancel(&invite)) else {
         return;
     };
-    let own = via.branch().unwrap_or_default().to_owned();
-    transactions.start(ctx, Method::Cancel, &own, "CANCEL", cancel, peer, None);
+    let own = via.branch().unwrap_or_default();
+    let outgoing = Outgoing { method: Method::Cancel, name: "CANCEL", branch: own, bytes: cancel, peer };
+    transactions.start(ctx, outgoing, None);
     transactions.expire(ctx.now + LIFETIME, branch.client);
 }

@@ -99,9 +99,12 @@ fn unreachable_target(
     answer(481, Step::NoRoute, reasons)
 }
 
-/// A registered contact, or the gateway.
+/// A registered contact, or the gateway. We are neither.
 fn known_target(view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec<Reason>) -> Option<Target> {
-    if let Some(target) = view.registrar.by_contact(uri).and_then(Target::user) {
+    if view.is_own(uri) {
+        return None;
+    }
+    if let Some(target) = view.registrar.by_contact(uri).and_then(|binding| Target::user(binding, view)) {
         reasons.push(Reason::ContactRegistered);
         // The dialog's remote target stays, also where it differs from the Contact that was registered.
         return Some(Target { uri: None, ..target });

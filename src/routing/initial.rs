@@ -186,7 +186,7 @@ fn find<'a>(view: &View<'a>, uri: &Uri<'_>) -> (Vec<&'a Binding>, Reason) {
         let contact = binding.contact.as_uri();
         contact.equivalent(uri) || (contact.user() == uri.user() && contact.host_port() == uri.host_port())
     };
-    match view.registrar.by_contact(uri).filter(is_contact) {
+    match view.registrar.by_contact(uri).filter(|binding| !view.is_own(uri) && is_contact(binding)) {
         Some(binding) => (vec![binding], Reason::ContactRegistered),
         None => (view.registrar.bindings(uri, view.home).collect(), Reason::UserRegistered),
     }
@@ -200,7 +200,7 @@ fn database(
     reasons: &mut Vec<Reason>,
 ) -> Option<Decision> {
     let (found, reason) = find(view, uri);
-    let groups = by_preference(&found);
+    let groups = by_preference(&found, view);
     if groups.is_empty() {
         let key = AorKey::of(uri, view.home);
         let known = key.is_some_and(|key| view.registrar.standing(&key) != Standing::Unknown);
@@ -218,9 +218,10 @@ fn database(
 }
 
 /// `sas.md` 7.3: in the order of q, equal q at once.
-fn by_preference(bindings: &[&Binding]) -> Vec<Vec<Target>> {
+fn by_preference(bindings: &[&Binding], view: &View<'_>) -> Vec<Vec<Target>> {
     let same_q = |a: &&Binding, b: &&Binding| a.q == b.q;
-    let reachable =
-        |group: &[&Binding]| group.iter().filter_map(|binding| Target::user(binding)).collect::<Vec<_>>();
+    let reachable = |group: &[&Binding]| {
+        group.iter().filter_map(|binding| Target::user(binding, view)).collect::<Vec<_>>()
+    };
     bindings.chunk_by(same_q).map(reachable).filter(|group| !group.is_empty()).collect()
 }

@@ -63,7 +63,7 @@ impl Target {
     }
 
     /// The contact of a registered user. None if it cannot be reached.
-    pub(super) fn user(binding: &Binding) -> Option<Self> {
+    pub(super) fn user(binding: &Binding, view: &View<'_>) -> Option<Self> {
         let contact = binding.contact.as_uri();
         let named = contact.host_port().and_then(|hp| hp.socket_addr(super::SIP_PORT));
         // sas.md 7.4: behind NAT the address is the source of the REGISTER. With the same IP there is no NAT between,
@@ -77,7 +77,8 @@ impl Target {
             target.address = hop.uri.host_port().and_then(|hp| hp.socket_addr(super::SIP_PORT))?;
             target.routes = binding.path.to_vec();
         }
-        Some(target)
+        // A contact that names us would have us call ourselves.
+        (!view.flows.is_local(target.address)).then_some(target)
     }
 }
 

@@ -1,5 +1,6 @@
 //! From a datagram to a request or response that somebody waits for.
 
+use super::relay::Arrival;
 use super::{Action, Actions, Notice, Sas};
 use crate::headers::{HeaderName, Method, delta_seconds};
 use crate::message::{Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
@@ -78,7 +79,7 @@ impl Sas {
                 let source = self.view().source_of(&request, from);
                 match self.loop_fault(&request, source) {
                     Some(fault) => self.refuse(server, &request, from, &fault, out),
-                    None => self.relay(server, request, from, source, out),
+                    None => self.relay(Arrival { server, request, from, source }, out),
                 }
             }
         }

@@ -51,6 +51,8 @@ pub struct Sas {
     /// Proxies that refused our Path (`sas.md` 4.5).
     pathless: BTreeSet<TargetId>,
     drops: Drops,
+    /// Where more bindings ended at once than one event may deal with, the rest waits until then.
+    expire_again_at: Instant,
 }
 
 /// What every layer gets a share of while it works.
@@ -79,6 +81,11 @@ struct Drops {
 
 /// At most one notice of dropped messages in this time.
 const DROP_NOTICE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Bindings that one event lets expire at most, and the pause before the next ones: bounded work for each event, and
+/// a deadline that still lies ahead.
+const EXPIRED_AT_ONCE: usize = 256;
+const EXPIRY_PAUSE: Duration = Duration::from_millis(1);
 
 impl Outbox for Actions {
     fn send(&mut self, peer: Peer, payload: Bytes) {
@@ -111,6 +118,7 @@ impl Sas {
             pacer: Pacer::new(config.sas.return_rate),
             pathless: BTreeSet::new(),
             drops: Drops::default(),
+            expire_again_at: now,
             world: World { config, rng, flows: Flows::default(), home, now },
         }
     }
@@ -156,7 +164,7 @@ impl Sas {
             self.proxy.next_timeout(),
             self.upstream.next_timeout(),
             self.mode.next_timeout(),
-            self.registrar.next_expiry(self.grace()),
+            self.registrar.next_expiry(self.grace()).map(|due| due.max(self.expire_again_at)),
         ]
         .into_iter()
         .flatten()
@@ -199,9 +207,11 @@ impl Sas {
             self.tell_upstream(UpstreamEvent::Tick, out);
             self.tell_mode(crate::mode::ModeEvent::Tick, out);
             let grace = self.grace();
-            for change in self.registrar.expire(self.world.now, grace, usize::MAX) {
-                notify_change(&change, out);
+            let expired = self.registrar.expire(self.world.now, grace, EXPIRED_AT_ONCE);
+            if expired.len() == EXPIRED_AT_ONCE {
+                self.expire_again_at = self.world.now + EXPIRY_PAUSE;
             }
+            expired.iter().for_each(|change| notify_change(change, out));
         }
     }
 

@@ -1,6 +1,7 @@
 //! REGISTER in both states: relayed and recorded, or answered here (`sas.md` 2.1).
 
 use super::inbound::notify_rejected;
+use super::relay::Arrival;
 use super::{Action, Actions, Notice, Sas, notify_change};
 use crate::headers::{HeaderName, Method};
 use crate::message::{Fault, Request, Response, ResponseBuilder};
@@ -40,7 +41,8 @@ impl Sas {
                     | crate::routing::Hop::Address => false,
                 });
                 let path = self.world.config.sas.path && !to_pathless;
-                self.start(server, request, from, Source::User, decision, path, out);
+                let arrival = Arrival { server, request, from, source: Source::User };
+                self.start(arrival, decision, path, out);
             }
         }
     }

@@ -17,44 +17,35 @@ use std::time::Duration;
 /// without a response: nothing of a call that is over may wait 32 s (`sas.md` section 9). It has been sent twice by then.
 const LOST_DIALOG_PATIENCE: Duration = Duration::from_millis(900);
 
+/// A request that waits for an answer.
+pub(super) struct Arrival {
+    pub(super) server: ServerId,
+    pub(super) request: Request,
+    pub(super) from: Peer,
+    pub(super) source: Source,
+}
+
 impl Sas {
     /// Sends on, or answers, a request other than REGISTER, CANCEL and ACK.
-    pub(super) fn relay(
-        &mut self,
-        server: ServerId,
-        request: Request,
-        from: Peer,
-        source: Source,
-        out: &mut Actions,
-    ) {
-        let decision = decide(&self.query(&request, source, false), &self.view());
+    pub(super) fn relay(&mut self, arrival: Arrival, out: &mut Actions) {
+        let Arrival { server, request, from, source } = &arrival;
+        let decision = decide(&self.query(request, *source, false), &self.view());
         match decision.outcome {
-            Outcome::Answer(status @ 200..=299) => {
-                debug_assert_eq!(status, 200, "the one success that routing gives");
-                self.answer_ok(server, &request, from, out);
-            }
+            Outcome::Answer(200..=299) => self.answer_ok(*server, request, *from, out),
             Outcome::Answer(status) => {
-                notify_lost_emergency_call(&request, &decision, out);
-                self.refuse(server, &request, from, &Fault::new(status), out);
+                notify_lost_emergency_call(request, &decision, out);
+                self.refuse(*server, request, *from, &Fault::new(status), out);
             }
             Outcome::Forward(_) => {
-                notify_routed(&request, &decision, out);
-                self.start(server, request, from, source, decision, false, out);
+                notify_routed(request, &decision, out);
+                self.start(arrival, decision, false, out);
             }
         }
     }
 
-    /// Hands a request with its targets to the proxy layer.
-    pub(super) fn start(
-        &mut self,
-        server: ServerId,
-        request: Request,
-        from: Peer,
-        source: Source,
-        decision: Decision,
-        path: bool,
-        out: &mut Actions,
-    ) {
+    /// Hands a request with its targets to the proxy layer. `path`: with our Path.
+    pub(super) fn start(&mut self, arrival: Arrival, decision: Decision, path: bool, out: &mut Actions) {
+        let Arrival { server, request, from, source } = arrival;
         let Outcome::Forward(groups) = decision.outcome else {
             return;
         };
