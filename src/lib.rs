@@ -1,4 +1,91 @@
 //! A sans-IO core that keeps a branch office's SIP phones calling while their central proxy is away.
+//!
+//! Phones register and call through it. While the central proxy is there, it forwards, records who the proxy registered,
+//! and probes the proxy with OPTIONS. When the proxy is lost, it is registrar and proxy of the branch: phone to phone, and
+//! to the telephone network through a gateway. When the proxy answers again, it hands the phones back at a pace that the
+//! proxy can take. This is what AudioCodes gateways call Stand-Alone Survivability.
+//!
+//! There is no socket, clock, thread or source of randomness inside. Bytes and time come in as an [`Event`], bytes and
+//! facts go out as [`Action`]s, and the same events give the same actions on any machine.
+//!
+//! # The run loop
+//!
+//! 1. Make a [`Config`](config::Config) and a [`Sas`].
+//! 2. Open the sockets, and tell each as [`Event::FlowOpened`].
+//! 3. Wait for whatever comes first: a datagram, a delivery error, or [`Sas::next_timeout`].
+//! 4. Tell it with the time that it is now: [`Event::Datagram`], [`Event::SendFailed`], [`Event::Tick`].
+//! 5. Carry out the actions in their order, and go back to 3.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use sip_survivability::config::Settings;
+//! use sip_survivability::time::Instant;
+//! use sip_survivability::transport::{FlowId, Transport};
+//! use sip_survivability::{Action, Event, Sas};
+//!
+//! // 1.
+//! let mut settings = Settings::default();
+//! settings.proxy_set.targets = vec!["sip:192.0.2.1:5060".parse()?];
+//! settings.sas.default_gateway = vec!["sip:192.0.2.9".parse()?];
+//! settings.sas.emergency_numbers = vec!["911".to_owned()];
+//! let start = Instant::ZERO;
+//! let mut sas = Sas::new(settings.validate()?, [7; 32], start);
+//!
+//! // 2.
+//! let (flow, transport) = (FlowId(0), Transport::Udp);
+//! let _listening = sas.handle(start, Event::FlowOpened { flow, transport, local: "10.0.0.1:5080".parse()? });
+//!
+//! // 3. and 4.: an emergency call goes to the gateway in every state, also from a phone that nobody knows.
+//! let invite = Bytes::from(
+//!     "INVITE sip:911@10.0.0.1:5080 SIP/2.0\r\n\
+//!      Via: SIP/2.0/UDP 10.0.0.7:5060;branch=z9hG4bK74bf9\r\n\
+//!      Max-Forwards: 70\r\n\
+//!      From: <sip:alice@10.0.0.1>;tag=9fxced76sl\r\n\
+//!      To: <sip:911@10.0.0.1>\r\n\
+//!      Call-ID: 3848276298220188511@10.0.0.7\r\n\
+//!      CSeq: 1 INVITE\r\n\
+//!      Contact: <sip:alice@10.0.0.7>\r\n\
+//!      Content-Length: 0\r\n\r\n",
+//! );
+//! let now = start + std::time::Duration::from_secs(3);
+//! let actions = sas.handle(now, Event::Datagram { flow, from: "10.0.0.7:5060".parse()?, data: invite });
+//!
+//! // 5.
+//! let sent: Vec<String> = actions
+//!     .iter()
+//!     .filter_map(|action| match action {
+//!         Action::Send { to, payload, .. } => {
+//!             Some(format!("{to}: {}", String::from_utf8_lossy(payload).lines().next().unwrap_or_default()))
+//!         }
+//!         _ => None,
+//!     })
+//!     .collect();
+//! assert_eq!(sent, ["10.0.0.7:5060: SIP/2.0 100 Trying", "192.0.2.9:5060: INVITE sip:911@192.0.2.9 SIP/2.0"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The layers
+//!
+//! Each is of use alone, and has the same shape: values in, values out.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`message`], [`headers`], [`uri`] | parse, edit, build and validate SIP |
+//! | [`registrar`] | the database of registered users, RFC 3261 section 10 |
+//! | [`routing`] | where a request goes, with the chain of reasons |
+//! | [`mode`] | normal and emergency, and the way between them |
+//! | [`upstream`] | the health of the central proxies |
+//! | [`config`], [`time`], [`rng`], [`transport`] | what the others are given |
+//!
+//! # What it follows
+//!
+//! | RFC | what of it |
+//! |---|---|
+//! | 3261 | section 10 (registrar), 16 (stateful proxy), 17 (transactions), 18.2 (server transport) over UDP; 19.1 URIs |
+//! | 3327 | our Path in relayed REGISTERs, others' Path kept with the binding |
+//! | 3581 | `rport` and `received`, both ways |
+//! | 4320 | no 408 for requests other than INVITE |
+//! | 6026 | the Accepted states |
 
 pub mod config;
 pub mod headers;

@@ -128,6 +128,7 @@ fn survivability(mut keys: Section, into: &mut Survivability) -> Result<(), Wron
     keys.set("maximum_dwell", &mut into.maximum_dwell)?;
     keys.set("registration_time", &mut into.registration_time)?;
     keys.set("return_rate", &mut into.return_rate)?;
+    keys.set("restore_registrations", &mut into.restore_registrations)?;
     keys.set("stale_binding_grace", &mut into.stale_binding_grace)?;
     let mut gateways = OneOrMore(Vec::new());
     keys.set("default_gateway", &mut gateways)?;
@@ -199,6 +200,7 @@ mod tests {
             maximum_dwell = "6m"
             registration_time = "1m"
             return_rate = 49
+            restore_registrations = false
             stale_binding_grace = "2h"
             default_gateway = ["sip:192.0.2.9", "sip:192.0.2.10"]
             gateway_patience = "3s"
@@ -238,6 +240,7 @@ mod tests {
         sas.maximum_dwell = Duration::from_mins(6);
         sas.registration_time = Duration::from_mins(1);
         sas.return_rate = 49;
+        sas.restore_registrations = false;
         sas.stale_binding_grace = Duration::from_hours(2);
         sas.default_gateway = vec!["sip:192.0.2.9".parse().unwrap(), "sip:192.0.2.10".parse().unwrap()];
         sas.gateway_patience = Duration::from_secs(3);

@@ -123,6 +123,9 @@ pub struct Survivability {
     pub registration_time: Duration,
     /// REGISTER requests a second toward the proxy after its return. Default: 50.
     pub return_rate: u32,
+    /// Whether a proxy that is back is told again of the bindings that it had granted for longer than `registration_time`,
+    /// since it may have forgotten them. Default: true.
+    pub restore_registrations: bool,
     /// How long past its lifetime a binding that the proxy granted is used while the proxy is away. Default: 1 h.
     pub stale_binding_grace: Duration,
     /// SIP URIs with an IP address of the gateways of last resort, tried in order. Default: none.
@@ -150,6 +153,7 @@ impl Default for Survivability {
             maximum_dwell: Duration::from_mins(5),
             registration_time: Duration::from_secs(20),
             return_rate: 50,
+            restore_registrations: true,
             stale_binding_grace: Duration::from_hours(1),
             default_gateway: Vec::new(),
             gateway_patience: Duration::from_secs(4),

@@ -55,6 +55,7 @@ pub use binding::{Binding, BindingChange, ChangeKind, Home, Origin};
 pub use lookup::{Standing, View};
 pub use refusal::Refusal;
 pub use register::{CurrentContact, Registered};
+pub use table::BindingId;
 
 use crate::config::Config;
 use crate::time::Instant;
@@ -137,6 +138,12 @@ impl Registrar {
     /// All bindings in order of registration, collected or not: for a copy of the database.
     pub fn iter(&self) -> impl Iterator<Item = &Binding> {
         self.table.iter()
+    }
+
+    /// The first binding behind `last` in order of registration, and its name: a walk over all that can be interrupted.
+    #[must_use]
+    pub fn next_after(&self, last: Option<BindingId>) -> Option<(BindingId, &Binding)> {
+        self.table.next_after(last)
     }
 
     /// How many bindings there are.

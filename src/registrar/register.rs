@@ -59,7 +59,9 @@ pub struct CurrentContact {
 }
 
 impl CurrentContact {
-    fn of(binding: &Binding, now: Instant) -> Self {
+    /// `binding` as it stands at `now`.
+    #[must_use]
+    pub fn of(binding: &Binding, now: Instant) -> Self {
         let left = (binding.expires_at - now).as_secs();
         Self {
             uri: binding.contact.clone(),

@@ -10,11 +10,12 @@ use crate::uri::{AorKey, Host, Scheme, Uri, unescape};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::ops::Bound;
 use std::time::Duration;
 
 /// Names a binding: in order of registration, and kept by a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct BindingId(u64);
+pub struct BindingId(u64);
 
 impl BindingId {
     const FIRST: Self = Self(0);
@@ -175,6 +176,12 @@ impl Table {
     }
 
     /// All bindings, in order of registration.
+    /// The first binding behind `last` in order of registration.
+    pub(super) fn next_after(&self, last: Option<BindingId>) -> Option<(BindingId, &Binding)> {
+        let start = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.bindings.range((start, Bound::Unbounded)).next().map(|(id, binding)| (*id, binding))
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Binding> {
         self.bindings.values()
     }

@@ -142,7 +142,12 @@ impl Sas {
 
     fn on_response(&mut self, response: &Response, from: Peer, out: &mut Actions) {
         match self.transactions.on_response(&mut self.world.ctx(out), response) {
-            ResponseMatch::Absorbed | ResponseMatch::Pass(_, None) => {}
+            ResponseMatch::Absorbed => {}
+            ResponseMatch::Pass(client, None) => {
+                if self.homecoming.awaits(client) {
+                    self.on_homecoming_response(response.status());
+                }
+            }
             ResponseMatch::Pass(client, Some(owner)) => {
                 let context = ContextId::from(owner);
                 if let Some(Hop::Proxy(target)) = self.proxy.hop_of(context, client) {

@@ -3,10 +3,12 @@
 //! * `inbound`: from a datagram to a request or a response that somebody waits for.
 //! * `relay`: requests sent on, their silence, their rescue.
 //! * `register`: REGISTER in both states.
+//! * `homecoming`, `pacer`: what a returning proxy is told, and how fast.
 //! * `watch`: the proxy set's health, the mode, and what their changes lead to.
 
 mod action;
 mod event;
+mod homecoming;
 mod inbound;
 mod notice;
 mod pacer;
@@ -26,6 +28,7 @@ use crate::transport::{Ctx, Flow, Flows, Outbox, Peer};
 use crate::upstream::{TargetId, Upstream, UpstreamEvent};
 use crate::uri::{HomeHosts, Host};
 use bytes::Bytes;
+use homecoming::Homecoming;
 use pacer::Pacer;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -48,6 +51,7 @@ pub struct Sas {
     upstream: Upstream,
     mode: ModeMachine,
     pacer: Pacer,
+    homecoming: Homecoming,
     /// Proxies that refused our Path (`sas.md` 4.5).
     pathless: BTreeSet<TargetId>,
     drops: Drops,
@@ -116,6 +120,7 @@ impl Sas {
             upstream: Upstream::new(&config, now),
             mode: ModeMachine::new(&config, now),
             pacer: Pacer::new(config.sas.return_rate),
+            homecoming: Homecoming::default(),
             pathless: BTreeSet::new(),
             drops: Drops::default(),
             expire_again_at: now,
@@ -156,7 +161,7 @@ impl Sas {
         }
     }
 
-    /// When to tell [`Event::Tick`]. May change with every event. A peek at five queues.
+    /// When to tell [`Event::Tick`]. May change with every event. A peek at six queues.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
         [
@@ -164,6 +169,7 @@ impl Sas {
             self.proxy.next_timeout(),
             self.upstream.next_timeout(),
             self.mode.next_timeout(),
+            self.homecoming.next_timeout(),
             self.registrar.next_expiry(self.grace()).map(|due| due.max(self.expire_again_at)),
         ]
         .into_iter()
@@ -206,6 +212,7 @@ impl Sas {
             }
             self.tell_upstream(UpstreamEvent::Tick, out);
             self.tell_mode(crate::mode::ModeEvent::Tick, out);
+            self.tell_homecoming(out);
             let grace = self.grace();
             let expired = self.registrar.expire(self.world.now, grace, EXPIRED_AT_ONCE);
             if expired.len() == EXPIRED_AT_ONCE {

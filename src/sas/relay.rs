@@ -1,6 +1,7 @@
 //! Requests sent on: the decision, the silence of a target, and the rescue of a request that the proxy leaves unanswered
 //! (`sas.md` 3.3).
 
+use super::homecoming::Homecoming;
 use super::inbound::{from_uri, notify_rejected};
 use super::{Action, Actions, Notice, Sas};
 use crate::headers::Method;
@@ -117,6 +118,9 @@ impl Sas {
     }
 
     pub(super) fn on_unanswered(&mut self, unanswered: Unanswered, kind: SilenceKind, out: &mut Actions) {
+        if self.homecoming.awaits(unanswered.client) {
+            self.homecoming = Homecoming::Over;
+        }
         if let Some(silence) = self.proxy.on_unanswered(unanswered, kind) {
             self.on_silence(silence, out);
         }

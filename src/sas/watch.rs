@@ -1,5 +1,6 @@
 //! The proxy set watched, the mode kept, and what their changes lead to.
 
+use super::homecoming::Homecoming;
 use super::{Action, Actions, Notice, Sas};
 use crate::headers::HeaderName;
 use crate::message::{RequestBuilder, Response};
@@ -68,6 +69,7 @@ impl Sas {
         out.push(Action::Notify(Notice::StateChanged { from, to, cause }));
         match to {
             State::Emergency if self.mode.patience().is_some() => {
+                self.homecoming = Homecoming::Over;
                 for context in self.proxy.waiting() {
                     self.proxy.wait_no_more(context);
                     if let Some(silence) = self.rescue(context, SilenceKind::Impatient, out) {
@@ -76,10 +78,11 @@ impl Sas {
                 }
             }
             // sas.md 3.4: transactions under way finish by their own timers.
-            State::Emergency => {}
+            State::Emergency => self.homecoming = Homecoming::Over,
             State::Normal => {
                 let storm = self.world.config.sas.registration_time + HOMECOMING_SLACK;
                 self.pacer.on_return(self.world.now, storm);
+                self.start_homecoming();
             }
         }
     }
