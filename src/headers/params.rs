@@ -7,7 +7,7 @@ use nom::combinator::opt;
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
-/// The parameters behind a value: text that starts with `;`, or nothing. [`Params::check`] has looked at all of it.
+/// The parameters behind a value: text that starts with `;`, or nothing. All of it has been checked when there is one of these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Params<'a>(&'a str);
 

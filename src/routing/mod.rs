@@ -36,14 +36,17 @@ pub enum Source {
 
 /// What a decision is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Query<'a> {
-    pub(crate) request: &'a Request,
-    pub(crate) source: Source,
-    pub(crate) state: State,
+pub struct Query<'a> {
+    /// The request, which has passed validation.
+    pub request: &'a Request,
+    /// Who sent it.
+    pub source: Source,
+    /// Normal or emergency.
+    pub state: State,
     /// The proxy set left this request unanswered: decide as in the emergency state (`sas.md` 3.3, suspect).
-    pub(crate) rescue: bool,
+    pub rescue: bool,
     /// No proxy is known to be reachable at present.
-    pub(crate) suspect: bool,
+    pub suspect: bool,
 }
 
 impl Query<'_> {
@@ -54,13 +57,18 @@ impl Query<'_> {
 }
 
 /// What a decision rests on.
-#[derive(Clone, Copy)]
-pub(crate) struct View<'a> {
-    pub(crate) config: &'a Config,
-    pub(crate) registrar: registrar::View<'a>,
-    pub(crate) upstream: &'a Upstream,
-    pub(crate) flows: &'a Flows,
-    pub(crate) home: &'a HomeHosts,
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Proxies, gateways, emergency numbers.
+    pub config: &'a Config,
+    /// The database.
+    pub registrar: registrar::View<'a>,
+    /// The health of the proxies.
+    pub upstream: &'a Upstream,
+    /// Our own addresses.
+    pub flows: &'a Flows,
+    /// The hosts whose users are this branch's.
+    pub home: &'a HomeHosts,
 }
 
 /// The port of a SIP URI that names none (RFC 3261 19.1.2).
@@ -73,7 +81,8 @@ impl View<'_> {
     }
 
     /// Whether `uri` leads to us.
-    pub(crate) fn is_own(&self, uri: &Uri<'_>) -> bool {
+    #[must_use]
+    pub fn is_own(&self, uri: &Uri<'_>) -> bool {
         self.address(uri).is_some_and(|address| self.flows.is_local(address))
     }
 
@@ -89,7 +98,8 @@ impl View<'_> {
 
     /// Who sent `request` from `peer`: by the address it came from, or by the one that it claims in its Via, since a
     /// proxy may send from another port than the one it listens on.
-    pub(crate) fn source_of(&self, request: &Request, peer: Peer) -> Source {
+    #[must_use]
+    pub fn source_of(&self, request: &Request, peer: Peer) -> Source {
         let claimed = request.top_via().ok().and_then(|via| via.sent_by.socket_addr(SIP_PORT));
         let claimed = claimed.filter(|claimed| claimed.ip() == peer.address.ip());
         let is = |address: SocketAddr| address == peer.address || Some(address) == claimed;
@@ -128,7 +138,8 @@ pub enum Outcome {
 }
 
 /// Decides about a request that has passed validation and is not a REGISTER or CANCEL.
-pub(crate) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
+#[must_use]
+pub fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
     // sas.md 2.1: requests in a dialog follow the route set, never the routing tables.
     if query.request.is_in_dialog() || query.request.method() == Method::Ack {
         dialog::decide(query, view)
@@ -138,7 +149,8 @@ pub(crate) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
 }
 
 /// Decides about a REGISTER that is to be relayed.
-pub(crate) fn decide_register(query: &Query<'_>, view: &View<'_>) -> Decision {
+#[must_use]
+pub fn decide_register(query: &Query<'_>, view: &View<'_>) -> Decision {
     initial::to_proxies(query, view, Vec::new())
 }
 

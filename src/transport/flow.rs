@@ -47,32 +47,39 @@ impl fmt::Display for Transport {
 
 /// An open flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Flow {
-    pub(crate) transport: Transport,
+#[expect(clippy::exhaustive_structs, reason = "what runs on it, and where we are")]
+pub struct Flow {
+    /// What runs on it.
+    pub transport: Transport,
     /// Our address as the other side sees it.
-    pub(crate) local: SocketAddr,
+    pub local: SocketAddr,
 }
 
-/// The open flows. Few, so an ordered map: the first that fits is always the same one.
+/// The open flows, as routing sees them. Few, so an ordered map: the first that fits is always the same one.
 #[derive(Debug, Default)]
-pub(crate) struct Flows(BTreeMap<FlowId, Flow>);
+pub struct Flows(BTreeMap<FlowId, Flow>);
 
 impl Flows {
-    pub(crate) fn open(&mut self, id: FlowId, flow: Flow) {
+    /// Adds a flow.
+    pub fn open(&mut self, id: FlowId, flow: Flow) {
         self.0.insert(id, flow);
     }
 
-    pub(crate) fn close(&mut self, id: FlowId) {
+    /// Removes a flow.
+    pub fn close(&mut self, id: FlowId) {
         self.0.remove(&id);
     }
 
-    pub(crate) fn find(&self, id: FlowId) -> Option<&Flow> {
+    /// The flow named `id`, if it is open.
+    #[must_use]
+    pub fn find(&self, id: FlowId) -> Option<&Flow> {
         self.0.get(&id)
     }
 
     /// A flow that can reach `to`: `preferred` if it can, else the first one of the same address family, loopback
     /// with loopback.
-    pub(crate) fn toward(&self, to: SocketAddr, preferred: Option<FlowId>) -> Option<FlowId> {
+    #[must_use]
+    pub fn toward(&self, to: SocketAddr, preferred: Option<FlowId>) -> Option<FlowId> {
         let fits = |flow: &Flow| flow.local.is_ipv4() == to.is_ipv4();
         let near = |flow: &Flow| fits(flow) && flow.local.ip().is_loopback() == to.ip().is_loopback();
         preferred
@@ -82,7 +89,8 @@ impl Flows {
     }
 
     /// Whether `address` is one of ours.
-    pub(crate) fn is_local(&self, address: SocketAddr) -> bool {
+    #[must_use]
+    pub fn is_local(&self, address: SocketAddr) -> bool {
         self.0.values().any(|flow| flow.local == address)
     }
 }

@@ -3,6 +3,5 @@
 mod flow;
 mod outbox;
 
-pub(crate) use flow::{Flow, Flows};
-pub use flow::{FlowId, Peer, Transport};
+pub use flow::{Flow, FlowId, Flows, Peer, Transport};
 pub(crate) use outbox::{Ctx, Outbox};
