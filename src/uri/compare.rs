@@ -34,7 +34,7 @@ fn same_text(a: Option<&str>, b: Option<&str>) -> bool {
 fn params_agree(a: &Uri<'_>, b: &Uri<'_>) -> bool {
     a.params().all(|(name, value)| match b.param(&unescape(name)) {
         Some(other) => same_folded(value.unwrap_or_default(), other.unwrap_or_default()),
-        None => !NEVER_IGNORED.iter().any(|never| never.eq_ignore_ascii_case(name)),
+        None => !NEVER_IGNORED.iter().any(|never| never.eq_ignore_ascii_case(&unescape(name))),
     })
 }
 
@@ -81,5 +81,11 @@ mod tests {
         assert!(!eq("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"));
         assert!(!eq("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"));
         assert!(!eq("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"));
+    }
+
+    #[test]
+    fn a_parameter_is_never_ignored_however_its_name_is_written() {
+        assert!(!eq("sip:bob@biloxi.com", "sip:bob@biloxi.com;%75ser=phone"));
+        assert!(eq("sip:bob@biloxi.com;user=phone", "sip:bob@biloxi.com;%75ser=ph%6fne"));
     }
 }
