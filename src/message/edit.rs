@@ -120,15 +120,23 @@ impl<'m> Edits<'m> {
     pub fn finish(mut self) -> Bytes {
         // Stable: insertions at one place keep their order.
         self.splices.sort_by_key(|splice| (splice.old.start, splice.old.end));
+        // One that would overlap another is left out rather than tearing the message.
+        let mut at = self.head.start();
+        self.splices.retain(|splice| {
+            let fits = splice.old.start as usize >= at;
+            if fits {
+                at = splice.old.end as usize;
+            }
+            fits
+        });
         let (bytes, end) = (self.head.bytes(), self.head.body_end());
-        let mut result = Vec::with_capacity(end + self.text.len() + 2);
+        let gone: usize = self.splices.iter().map(|splice| splice.old.range().len()).sum();
+        let come: usize = self.splices.iter().map(|splice| splice.new.range().len()).sum();
+        // To the byte: a buffer with room to spare would cost `Bytes` another allocation.
+        let mut result = Vec::with_capacity((end - self.head.start() + come).saturating_sub(gone));
         let mut at = self.head.start();
         for splice in &self.splices {
             let old = splice.old.range();
-            // Edits never overlap; one that would is left out rather than tearing the message.
-            if old.start < at {
-                continue;
-            }
             result.extend_from_slice(bytes.get(at..old.start).unwrap_or_default());
             result.extend_from_slice(self.text.as_bytes().get(splice.new.range()).unwrap_or_default());
             at = old.end;
