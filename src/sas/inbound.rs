@@ -1,7 +1,7 @@
 //! From a datagram to a request or response that somebody waits for.
 
 use super::relay::Arrival;
-use super::{Action, Actions, Notice, Sas};
+use super::{Actions, Notice, Sas};
 use crate::headers::{HeaderName, Method, delta_seconds};
 use crate::message::{Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
 use crate::proxy::{ContextId, own_branch};
@@ -131,7 +131,7 @@ impl Sas {
     ) {
         let response = self.refusal(request, from, fault);
         self.transactions.respond(&mut self.world.ctx(out), server, fault.status, response);
-        notify_rejected(request, fault, out);
+        out.push(Notice::rejected(request, fault).into());
     }
 
     pub(super) fn refusal(&mut self, request: &Request, from: Peer, fault: &Fault) -> Bytes {
@@ -174,18 +174,4 @@ impl Sas {
             },
         }
     }
-}
-
-pub(super) fn notify_rejected(request: &Request, fault: &Fault, out: &mut Actions) {
-    out.push(Action::Notify(Notice::RequestRejected {
-        method: request.method_str().into(),
-        from: from_uri(request),
-        status: fault.status,
-        reason: fault.reason.as_str().into(),
-    }));
-}
-
-/// From's URI as notices show it.
-pub(super) fn from_uri(request: &Request) -> Box<str> {
-    request.from().map_or("", |from| from.uri.as_str()).into()
 }

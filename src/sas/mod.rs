@@ -144,7 +144,7 @@ impl Sas {
             Event::FlowOpened { flow, transport, local } => {
                 self.world.home.add(Host::from(local.ip()));
                 self.world.flows.open(flow, Flow { transport, local });
-                out.push(Action::Notify(Notice::Listening { transport, address: local }));
+                out.push(Notice::Listening { transport, address: local }.into());
             }
             Event::FlowClosed { flow } => {
                 self.world.flows.close(flow);
@@ -218,7 +218,7 @@ impl Sas {
             if expired.len() == EXPIRED_AT_ONCE {
                 self.expire_again_at = self.world.now + EXPIRY_PAUSE;
             }
-            expired.iter().for_each(|change| notify_change(change, out));
+            expired.iter().for_each(|change| out.push(Notice::changed(change).into()));
         }
     }
 
@@ -247,22 +247,7 @@ impl Sas {
         if self.drops.noted_at.is_none_or(|noted| now - noted >= DROP_NOTICE_INTERVAL) {
             self.drops.noted_at = Some(now);
             let count = std::mem::take(&mut self.drops.count);
-            out.push(Action::Notify(Notice::MessagesDropped { from: from.address, count }));
+            out.push(Notice::MessagesDropped { from: from.address, count }.into());
         }
     }
-}
-
-fn notify_change(change: &crate::registrar::BindingChange, out: &mut Actions) {
-    use crate::registrar::ChangeKind;
-    let contact = BoundContact {
-        aor: change.binding.aor.as_str().into(),
-        contact: change.binding.contact.as_str().into(),
-        origin: change.binding.origin,
-    };
-    out.push(Action::Notify(match change.kind {
-        ChangeKind::Bound => Notice::UserBound(contact),
-        ChangeKind::Refreshed => Notice::UserRefreshed(contact),
-        ChangeKind::Unbound => Notice::UserUnbound(contact),
-        ChangeKind::Expired => Notice::UserExpired(contact),
-    }));
 }

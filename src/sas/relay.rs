@@ -2,8 +2,7 @@
 //! (`sas.md` 3.3).
 
 use super::homecoming::Homecoming;
-use super::inbound::{from_uri, notify_rejected};
-use super::{Action, Actions, Notice, Sas};
+use super::{Actions, Notice, Sas};
 use crate::headers::Method;
 use crate::message::{Fault, Request};
 use crate::mode::{ModeEvent, State};
@@ -204,7 +203,7 @@ impl Sas {
         let fault = Fault::new(status);
         let response = self.refusal(request, from, &fault);
         self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
-        notify_rejected(request, &fault, out);
+        out.push(Notice::rejected(request, &fault).into());
     }
 
     /// `sas.md` 3.3: what the proxy left unanswered is handled by the emergency rules.
@@ -275,18 +274,21 @@ fn notify_routed(request: &Request, decision: &Decision, out: &mut Actions) {
     }
     let target = groups.first().and_then(|group| group.first());
     let uri = target.and_then(|target| target.uri.as_deref());
-    out.push(Action::Notify(Notice::RequestRouted {
-        method: request.method_str().into(),
-        from: from_uri(request),
-        to: uri.unwrap_or_else(|| request.uri_str()).into(),
-        step: decision.step,
-        reasons: decision.reasons.clone(),
-    }));
+    out.push(
+        Notice::RequestRouted {
+            method: request.method_str().into(),
+            from: Notice::from_uri(request),
+            to: uri.unwrap_or_else(|| request.uri_str()).into(),
+            step: decision.step,
+            reasons: decision.reasons.clone(),
+        }
+        .into(),
+    );
 }
 
 fn notify_lost_emergency_call(request: &Request, decision: &Decision, out: &mut Actions) {
     if decision.step == Step::EmergencyNumber {
         let number = request.uri().ok().and_then(|uri| uri.user()).unwrap_or_default().into();
-        out.push(Action::Notify(Notice::EmergencyCallFailed { from: from_uri(request), number }));
+        out.push(Notice::EmergencyCallFailed { from: Notice::from_uri(request), number }.into());
     }
 }
