@@ -14,7 +14,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("headers", &["uri"]),
     ("config", &["uri"]),
     ("message", &["uri", "headers"]),
-    ("transport", &["time", "rng", "config"]),
+    ("transport", &["time", "rng", "config", "message"]),
     ("transaction", &["time", "headers", "message", "transport"]),
     ("mode", &["time", "config"]),
     ("upstream", &["time", "rng", "config", "mode"]),

@@ -11,8 +11,7 @@ mod context;
 mod forward;
 
 use crate::headers::Method;
-use crate::message::{Request, RequestBuilder, Response, ResponseBuilder};
-use crate::rng::Token;
+use crate::message::{Fault, Request, RequestBuilder, Response, ResponseBuilder};
 use crate::routing::{Hop, Source, Target};
 use crate::time::{Instant, Timers};
 use crate::transaction::{
@@ -20,6 +19,7 @@ use crate::transaction::{
 };
 use crate::transport::{Ctx, Peer};
 use crate::upstream::TargetId;
+use best::Final;
 use context::{Branch, BranchState, ResponseContext};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -397,9 +397,16 @@ impl Proxy {
             }
             context.is_answered = true;
             context.groups.clear();
-            match best::final_response(context, &Token::of(ctx.rng.bits())) {
-                Some((status, response)) => transactions.respond(ctx, context.server, status, response),
-                None => transactions.abandon(context.server),
+            match best::final_response(context) {
+                Final::Best(status, response) => transactions.respond(ctx, context.server, status, response),
+                Final::Silent => transactions.abandon(context.server),
+                Final::Refused(status) => {
+                    let (request, fault, tag) = (&context.request, Fault::new(status), ctx.rng.token());
+                    let response =
+                        ResponseBuilder::new(request, context.source.address, status, tag.as_str());
+                    transactions.respond(ctx, context.server, status, response.finish());
+                    ctx.out.note_refusal(request, &fault);
+                }
             }
         }
         self.reap(ctx.now, id);

@@ -1,13 +1,13 @@
 //! From a datagram to a request or response that somebody waits for.
 
 use super::relay::Arrival;
-use super::{Actions, Notice, Sas};
+use super::{Actions, Sas};
 use crate::headers::{HeaderName, Method, delta_seconds};
 use crate::message::{Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
 use crate::proxy::{ContextId, own_branch};
 use crate::routing::{Hop, Source};
 use crate::transaction::{RequestMatch, ResponseMatch, ServerId};
-use crate::transport::Peer;
+use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
 use bytes::Bytes;
 
@@ -131,7 +131,7 @@ impl Sas {
     ) {
         let response = self.refusal(request, from, fault);
         self.transactions.respond(&mut self.world.ctx(out), server, fault.status, response);
-        out.push(Notice::rejected(request, fault).into());
+        out.note_refusal(request, fault);
     }
 
     pub(super) fn refusal(&mut self, request: &Request, from: Peer, fault: &Fault) -> Bytes {

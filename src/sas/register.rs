@@ -10,7 +10,7 @@ use crate::registrar::{Home, Refusal};
 use crate::rng::Rng;
 use crate::routing::{Outcome, Source, decide_register};
 use crate::transaction::ServerId;
-use crate::transport::Peer;
+use crate::transport::{Outbox as _, Peer};
 use crate::upstream::TargetId;
 use bytes::Bytes;
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl Sas {
             Err(refusal) => {
                 notify_full(request, &refusal, out);
                 let fault = Fault::from(refusal);
-                out.push(Notice::rejected(request, &fault).into());
+                out.note_refusal(request, &fault);
                 (fault.status, self.refusal(request, from, &fault))
             }
         }

@@ -9,7 +9,7 @@ use crate::mode::{ModeEvent, State};
 use crate::proxy::{ContextId, Patience, Plan, Silence, SilenceKind, forward};
 use crate::routing::{Decision, Outcome, Query, Source, Step, decide};
 use crate::transaction::{ServerId, Unanswered};
-use crate::transport::Peer;
+use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
 use std::time::Duration;
 
@@ -203,7 +203,7 @@ impl Sas {
         let fault = Fault::new(status);
         let response = self.refusal(request, from, &fault);
         self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
-        out.push(Notice::rejected(request, &fault).into());
+        out.note_refusal(request, &fault);
     }
 
     /// `sas.md` 3.3: what the proxy left unanswered is handled by the emergency rules.
