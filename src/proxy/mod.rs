@@ -198,6 +198,10 @@ impl Proxy {
             self.waiting.remove(&id);
         }
         context.sent_at = ctx.now;
+        if let Some(timer) = context.timer_c.take() {
+            self.timers.cancel(timer);
+            context.timer_c = Some(self.timers.arm(ctx.now + TIMER_C, Due::TimerC(id)));
+        }
         let patience = hop.and_then(|hop| context.plan.patience.of(hop));
         self.arm_patience(ctx.now, id, patience);
         None
@@ -308,8 +312,10 @@ impl Proxy {
         client: ClientId,
         response: &Response,
     ) -> Option<Silence> {
-        self.arm_patience(ctx.now, id, None);
-        self.waiting.remove(&id);
+        if self.is_live(id, client) {
+            self.arm_patience(ctx.now, id, None);
+            self.waiting.remove(&id);
+        }
         let context = self.contexts.get_mut(id.0)?;
         let is_invite = context.request.method() == Method::Invite;
         let status = response.status();

@@ -43,7 +43,7 @@ impl Sas {
         }
     }
 
-    fn is_emergency_call(&self, request: &Request) -> bool {
+    pub(super) fn is_emergency_call(&self, request: &Request) -> bool {
         let config = &self.world.config;
         request.method() == Method::Invite
             && !config.sas.emergency_numbers.is_empty()
