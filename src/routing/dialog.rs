@@ -11,10 +11,15 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
     };
     let own = own_routes(query.request, view);
     let next = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
-    match next {
+    let decision = match next {
         Some(route) => by_route(query, view, &uri, &route, own),
         None => by_remote_target(query, view, &uri, own),
+    };
+    // A proxy that is merely suspect is better than nowhere.
+    if query.suspect && matches!(decision.outcome, Outcome::Answer(_)) {
+        return decide(&Query { suspect: false, ..*query }, view);
     }
+    decision
 }
 
 const fn answer(status: u16, step: Step, reasons: Vec<Reason>) -> Decision {
