@@ -55,6 +55,17 @@ pub(super) fn final_response(context: &ResponseContext, tag: &Token) -> Option<(
     }
 }
 
+/// The 2xx that goes on to the caller. One whose Vias do not lead there can go nowhere, and the caller has to hear
+/// something all the same: 502 (RFC 3261 21.5.3).
+pub(super) fn success(context: &ResponseContext, response: &Response, tag: &Token) -> (u16, Bytes) {
+    match upstream_response(response) {
+        Some(bytes) => (response.status(), bytes),
+        None => {
+            (502, ResponseBuilder::new(&context.request, context.source.address, 502, tag.as_str()).finish())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

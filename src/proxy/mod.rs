@@ -117,9 +117,6 @@ impl Proxy {
         let context = ResponseContext::new(server, request, source, plan);
         let id = ContextId(self.contexts.insert(context));
         self.by_server.insert(server, id);
-        if is_invite && let Some(context) = self.contexts.get_mut(id.0) {
-            context.timer_c = Some(self.timers.arm(ctx.now + TIMER_C, Due::TimerC(id)));
-        }
         self.advance(ctx, transactions, id)
     }
 
@@ -198,6 +195,13 @@ impl Proxy {
             self.waiting.remove(&id);
         }
         context.sent_at = ctx.now;
+        if context.request.method() == Method::Invite {
+            // 16.6 step 11: a Timer C for each client transaction, hence a new one for the branches of each group.
+            if let Some(timer) = context.timer_c.take() {
+                self.timers.cancel(timer);
+            }
+            context.timer_c = Some(self.timers.arm(ctx.now + TIMER_C, Due::TimerC(id)));
+        }
         let patience = hop.and_then(|hop| context.plan.patience.of(hop));
         self.arm_patience(ctx.now, id, patience);
         None
@@ -238,16 +242,20 @@ impl Proxy {
         self.advance(ctx, transactions, id)
     }
 
-    /// Like [`redirect`](Self::redirect), to the same targets without our Path, which they refused.
+    /// Like [`redirect`](Self::redirect), to the same targets without our Path, which `client` has just been refused for.
     pub(crate) fn retry_without_path(
         &mut self,
         ctx: &mut Ctx<'_>,
         transactions: &mut Transactions,
         id: ContextId,
+        client: ClientId,
         groups: Vec<Vec<Target>>,
     ) -> Option<Silence> {
         let context = self.contexts.get_mut(id.0)?;
         context.plan.path = false;
+        if let Some(refused) = context.branch_mut(client) {
+            refused.state = BranchState::Done;
+        }
         let drop_routes = context.plan.drop_routes;
         self.redirect(ctx, transactions, id, groups, drop_routes)
     }
@@ -308,8 +316,11 @@ impl Proxy {
         client: ClientId,
         response: &Response,
     ) -> Option<Silence> {
-        self.arm_patience(ctx.now, id, None);
-        self.waiting.remove(&id);
+        // What a target that was given up says late is no sign of life of those that were tried instead.
+        if self.is_live(id, client) {
+            self.arm_patience(ctx.now, id, None);
+            self.waiting.remove(&id);
+        }
         let context = self.contexts.get_mut(id.0)?;
         let is_invite = context.request.method() == Method::Invite;
         let status = response.status();
@@ -337,11 +348,10 @@ impl Proxy {
             200..=299 => {
                 branch.state = BranchState::Done;
                 // 16.7 step 5: each 2xx to an INVITE is forwarded, also of a branch that was given up.
-                if (is_invite || !context.is_answered)
-                    && let Some(bytes) = forward::upstream_response(response)
-                {
+                if is_invite || !context.is_answered {
                     context.is_answered = true;
                     context.is_accepted |= is_invite;
+                    let (status, bytes) = best::success(context, response, &Token::of(ctx.rng.bits()));
                     transactions.respond(ctx, context.server, status, bytes);
                 }
                 context.groups.clear();
@@ -369,12 +379,27 @@ impl Proxy {
         }
     }
 
-    /// A request of ours ended without an answer.
-    pub(crate) fn on_unanswered(&mut self, unanswered: Unanswered, kind: SilenceKind) -> Option<Silence> {
-        let context_id = ContextId::from(unanswered.owner?);
-        let branch = self.contexts.get_mut(context_id.0)?.branch_mut(unanswered.client)?;
-        branch.state = BranchState::Done;
-        Some(Silence { context: context_id, proxy: proxy_of(branch.hop), kind })
+    /// A request of ours ended without a final response.
+    pub(crate) fn on_unanswered(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        transactions: &mut Transactions,
+        unanswered: Unanswered,
+        kind: SilenceKind,
+    ) -> Option<Silence> {
+        let id = ContextId::from(unanswered.owner?);
+        let branch = self.contexts.get_mut(id.0)?.branch_mut(unanswered.client)?;
+        let (hop, before) = (branch.hop, std::mem::replace(&mut branch.state, BranchState::Done));
+        if branch.is_abandoned {
+            // Its silence was noted when it was given up, and what was tried instead goes on.
+            self.reap(ctx.now, id);
+            return None;
+        }
+        if before == BranchState::Proceeding {
+            // It has taken the request on, so it is not silent: the same as its own 408 (16.7, 16.8).
+            return self.settle(ctx, transactions, id, best::tries_next(hop, 408));
+        }
+        Some(Silence { context: id, proxy: proxy_of(hop), kind })
     }
 
     /// Whether a branch that counts has yet to end.

@@ -152,7 +152,7 @@ impl Sas {
                 let context = ContextId::from(owner);
                 if let Some(Hop::Proxy(target)) = self.proxy.hop_of(context, client) {
                     self.tell_upstream(UpstreamEvent::ResponseSeen { target }, out);
-                    if self.on_register_response(context, target, response, out) {
+                    if self.on_register_response(context, client, target, response, out) {
                         return;
                     }
                 }
