@@ -11,8 +11,7 @@ mod context;
 mod forward;
 
 use crate::headers::Method;
-use crate::message::{Request, RequestBuilder, Response, ResponseBuilder};
-use crate::rng::Token;
+use crate::message::{Fault, Request, RequestBuilder, Response, ResponseBuilder};
 use crate::routing::{Hop, Source, Target};
 use crate::time::{Instant, Timers};
 use crate::transaction::{
@@ -20,6 +19,7 @@ use crate::transaction::{
 };
 use crate::transport::{Ctx, Peer};
 use crate::upstream::TargetId;
+use best::Final;
 use context::{Branch, BranchState, ResponseContext};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -349,10 +349,14 @@ impl Proxy {
                 branch.state = BranchState::Done;
                 // 16.7 step 5: each 2xx to an INVITE is forwarded, also of a branch that was given up.
                 if is_invite || !context.is_answered {
-                    context.is_answered = true;
                     context.is_accepted |= is_invite;
-                    let (status, bytes) = best::success(context, response, &Token::of(ctx.rng.bits()));
-                    transactions.respond(ctx, context.server, status, bytes);
+                    match forward::upstream_response(response) {
+                        Some(bytes) => transactions.respond(ctx, context.server, status, bytes),
+                        // 16.7 step 3: it has no Via that leads to the caller, who has to hear something all the same.
+                        None if !context.is_answered => refuse(ctx, transactions, context, 502),
+                        None => {}
+                    }
+                    context.is_answered = true;
                 }
                 context.groups.clear();
                 for branch in &mut context.branches {
@@ -422,9 +426,10 @@ impl Proxy {
             }
             context.is_answered = true;
             context.groups.clear();
-            match best::final_response(context, &Token::of(ctx.rng.bits())) {
-                Some((status, response)) => transactions.respond(ctx, context.server, status, response),
-                None => transactions.abandon(context.server),
+            match best::final_response(context) {
+                Final::Best(status, response) => transactions.respond(ctx, context.server, status, response),
+                Final::Silent => transactions.abandon(context.server),
+                Final::Refused(status) => refuse(ctx, transactions, context, status),
             }
         }
         self.reap(ctx.now, id);
@@ -489,6 +494,14 @@ const fn proxy_of(hop: Hop) -> Option<TargetId> {
         Hop::Proxy(target) => Some(target),
         Hop::Gateway | Hop::User | Hop::Address => None,
     }
+}
+
+/// Answers with a refusal of our own.
+fn refuse(ctx: &mut Ctx<'_>, transactions: &mut Transactions, context: &ResponseContext, status: u16) {
+    let (request, fault, tag) = (&context.request, Fault::new(status), ctx.rng.token());
+    let response = ResponseBuilder::new(request, context.source.address, status, tag.as_str());
+    transactions.respond(ctx, context.server, status, response.finish());
+    ctx.out.note_refusal(request, &fault);
 }
 
 /// RFC 3261 16.6 steps 8 to 10, for one target. A target that no flow reaches makes no branch.

@@ -1,13 +1,13 @@
 //! From a datagram to a request or response that somebody waits for.
 
 use super::relay::Arrival;
-use super::{Actions, Notice, Sas};
+use super::{Actions, Sas};
 use crate::headers::{HeaderName, Method, delta_seconds};
 use crate::message::{Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
 use crate::proxy::{ContextId, own_branch};
 use crate::routing::{Hop, Source};
 use crate::transaction::{RequestMatch, ResponseMatch, ServerId};
-use crate::transport::Peer;
+use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
 use bytes::Bytes;
 
@@ -43,7 +43,7 @@ impl Sas {
         }
     }
 
-    fn is_emergency_call(&self, request: &Request) -> bool {
+    pub(super) fn is_emergency_call(&self, request: &Request) -> bool {
         let config = &self.world.config;
         request.method() == Method::Invite
             && !config.sas.emergency_numbers.is_empty()
@@ -56,9 +56,20 @@ impl Sas {
         if let Err(fault) = request.validate() {
             return self.refuse(server, &request, from, &fault, out);
         }
+        // A call to an emergency number is not refused for anything that it can do without.
+        if request.method() != Method::Cancel && !self.is_emergency_call(&request) {
+            // RFC 3261 16.3 step 5. We know no extension that a proxy has to know.
+            let asked: Vec<&str> = request.values(HeaderName::ProxyRequire).collect();
+            if !asked.is_empty() {
+                return self.refuse_extensions(server, &request, from, &asked.join(", "), out);
+            }
+        }
         match request.method() {
             Method::Cancel => self.on_cancel(server, &request, from, out),
-            Method::Register => self.on_register(server, request, from, out),
+            Method::Register => match self.loop_fault(&request, Source::User) {
+                Some(fault) => self.refuse(server, &request, from, &fault, out),
+                None => self.on_register(server, request, from, out),
+            },
             Method::Options if request.max_forwards() == Ok(Some(0)) => {
                 // RFC 3261 16.3 step 3: the hop at which it ends answers.
                 self.answer_ok(server, &request, from, out);
@@ -131,7 +142,23 @@ impl Sas {
     ) {
         let response = self.refusal(request, from, fault);
         self.transactions.respond(&mut self.world.ctx(out), server, fault.status, response);
-        out.push(Notice::rejected(request, fault).into());
+        out.note_refusal(request, fault);
+    }
+
+    fn refuse_extensions(
+        &mut self,
+        server: ServerId,
+        request: &Request,
+        from: Peer,
+        unsupported: &str,
+        out: &mut Actions,
+    ) {
+        let (fault, tag) = (Fault::new(420), self.world.rng.token());
+        let response = ResponseBuilder::new(request, from.address, fault.status, tag.as_str())
+            .header(HeaderName::Unsupported, unsupported)
+            .finish();
+        self.transactions.respond(&mut self.world.ctx(out), server, fault.status, response);
+        out.note_refusal(request, &fault);
     }
 
     pub(super) fn refusal(&mut self, request: &Request, from: Peer, fault: &Fault) -> Bytes {

@@ -17,6 +17,7 @@ mod relay;
 mod watch;
 
 use crate::config::Config;
+use crate::message::{Fault, Request};
 use crate::mode::{ModeMachine, State};
 use crate::proxy::Proxy;
 use crate::registrar::Registrar;
@@ -94,6 +95,10 @@ const EXPIRY_PAUSE: Duration = Duration::from_millis(1);
 impl Outbox for Actions {
     fn send(&mut self, peer: Peer, payload: Bytes) {
         self.push(Action::Send { flow: peer.flow, to: peer.address, payload });
+    }
+
+    fn note_refusal(&mut self, request: &Request, fault: &Fault) {
+        self.push(Notice::rejected(request, fault).into());
     }
 }
 

@@ -114,6 +114,12 @@ impl Notice {
         }
     }
 
+    /// No route took a call to an emergency number.
+    pub(super) fn emergency_call_failed(request: &Request) -> Self {
+        let number = request.uri().ok().and_then(|uri| uri.user()).unwrap_or_default().into();
+        Self::EmergencyCallFailed { from: Self::from_uri(request), number }
+    }
+
     /// The database changed.
     pub(super) fn changed(change: &BindingChange) -> Self {
         let contact = BoundContact {

@@ -10,7 +10,7 @@ use crate::registrar::{Home, Refusal};
 use crate::rng::Rng;
 use crate::routing::{Outcome, Source, decide_register};
 use crate::transaction::{ClientId, ServerId};
-use crate::transport::Peer;
+use crate::transport::{Outbox as _, Peer};
 use crate::upstream::TargetId;
 use bytes::Bytes;
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl Sas {
             Err(refusal) => {
                 notify_full(request, &refusal, out);
                 let fault = Fault::from(refusal);
-                out.push(Notice::rejected(request, &fault).into());
+                out.note_refusal(request, &fault);
                 (fault.status, self.refusal(request, from, &fault))
             }
         }
@@ -111,7 +111,8 @@ impl Sas {
             let decision = decide_register(&query, &self.view());
             if let Outcome::Forward(groups) = decision.outcome {
                 let ctx = &mut self.world.ctx(out);
-                let silence = self.proxy.retry_without_path(ctx, &mut self.transactions, context, client, groups);
+                let silence =
+                    self.proxy.retry_without_path(ctx, &mut self.transactions, context, client, groups);
                 if let Some(silence) = silence {
                     self.on_silence(silence, out);
                 }

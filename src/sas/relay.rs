@@ -9,7 +9,7 @@ use crate::mode::{ModeEvent, State};
 use crate::proxy::{ContextId, Patience, Plan, Silence, SilenceKind, forward};
 use crate::routing::{Decision, Outcome, Query, Source, Step, decide};
 use crate::transaction::{ServerId, Unanswered};
-use crate::transport::Peer;
+use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
 use std::time::Duration;
 
@@ -33,7 +33,9 @@ impl Sas {
         match decision.outcome {
             Outcome::Answer(200..=299) => self.answer_ok(*server, request, *from, out),
             Outcome::Answer(status) => {
-                notify_lost_emergency_call(request, &decision, out);
+                if decision.step == Step::EmergencyNumber {
+                    out.push(Notice::emergency_call_failed(request).into());
+                }
                 self.refuse(*server, request, *from, &Fault::new(status), out);
             }
             Outcome::Forward(_) => {
@@ -172,7 +174,20 @@ impl Sas {
             // It ends by its own timers.
             SilenceKind::Impatient => None,
             SilenceKind::TransportFailed => self.unreachable(context, out),
-            SilenceKind::TimedOut => self.settle(context, out),
+            SilenceKind::TimedOut => {
+                self.note_lost_emergency_call(context, out);
+                self.settle(context, out)
+            }
+        }
+    }
+
+    /// Every route has been tried, and none has answered (`sas.md` section 11).
+    fn note_lost_emergency_call(&self, context: ContextId, out: &mut Actions) {
+        if let Some(relayed) = self.proxy.relayed(context)
+            && self.is_emergency_call(relayed.request)
+            && !self.proxy.has_answer(context)
+        {
+            out.push(Notice::emergency_call_failed(relayed.request).into());
         }
     }
 
@@ -195,6 +210,7 @@ impl Sas {
         if self.proxy.has_answer(context) {
             return self.settle(context, out);
         }
+        self.note_lost_emergency_call(context, out);
         let relayed = self.proxy.relayed(context)?;
         let (request, from) = (relayed.request.clone(), relayed.source);
         let status = if request.is_in_dialog() { 481 } else { 480 };
@@ -213,7 +229,7 @@ impl Sas {
         let fault = Fault::new(status);
         let response = self.refusal(request, from, &fault);
         self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
-        out.push(Notice::rejected(request, &fault).into());
+        out.note_refusal(request, &fault);
     }
 
     /// `sas.md` 3.3: what the proxy left unanswered is handled by the emergency rules.
@@ -235,8 +251,7 @@ impl Sas {
         let decision = decide(&self.query(&request, source, true), &self.view());
         // An emergency call has tried every route by now.
         if decision.step == Step::EmergencyNumber {
-            notify_lost_emergency_call(&request, &decision, out);
-            return self.unreachable_unless_pending(context, out);
+            return if self.proxy.is_pending(context) { None } else { self.unreachable(context, out) };
         }
         match &decision.outcome {
             Outcome::Forward(groups) => {
@@ -268,10 +283,6 @@ impl Sas {
             }
         }
     }
-
-    fn unreachable_unless_pending(&mut self, context: ContextId, out: &mut Actions) -> Option<Silence> {
-        if self.proxy.is_pending(context) { None } else { self.unreachable(context, out) }
-    }
 }
 
 fn notify_routed(request: &Request, decision: &Decision, out: &mut Actions) {
@@ -294,11 +305,4 @@ fn notify_routed(request: &Request, decision: &Decision, out: &mut Actions) {
         }
         .into(),
     );
-}
-
-fn notify_lost_emergency_call(request: &Request, decision: &Decision, out: &mut Actions) {
-    if decision.step == Step::EmergencyNumber {
-        let number = request.uri().ok().and_then(|uri| uri.user()).unwrap_or_default().into();
-        out.push(Notice::EmergencyCallFailed { from: Notice::from_uri(request), number }.into());
-    }
 }

@@ -250,20 +250,15 @@ impl Rig {
         self.notices.clear();
     }
 
-    pub(crate) fn statuses(&self) -> Vec<(String, u16)> {
-        let rejected = |notice: &Notice| match notice {
-            Notice::RequestRejected { method, status, .. } => Some((method.to_string(), *status)),
-            _ => None,
-        };
-        self.notices.iter().filter_map(rejected).collect()
-    }
-
+    /// The states that were entered, as told.
     pub(crate) fn states(&self) -> Vec<State> {
-        let changed = |notice: &Notice| match notice {
-            Notice::StateChanged { to, .. } => Some(*to),
-            _ => None,
-        };
-        self.notices.iter().filter_map(changed).collect()
+        let mut states = Vec::new();
+        for notice in &self.notices {
+            if let Notice::StateChanged { to, .. } = notice {
+                states.push(*to);
+            }
+        }
+        states
     }
 }
 
@@ -331,5 +326,7 @@ pub(crate) fn register(user: &str, via: &str, lines: &str, cseq: u32) -> String 
 
 /// The CANCEL of `invite`, or the ACK of its refusal.
 pub(crate) fn same_transaction(invite: &str, method: &str) -> String {
-    invite.replacen("INVITE ", &format!("{method} "), 1).replace("CSeq: 1 INVITE", &format!("CSeq: 1 {method}"))
+    invite
+        .replacen("INVITE ", &format!("{method} "), 1)
+        .replace("CSeq: 1 INVITE", &format!("CSeq: 1 {method}"))
 }
