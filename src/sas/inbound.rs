@@ -3,7 +3,7 @@
 use super::relay::Arrival;
 use super::{Actions, Sas};
 use crate::headers::{HeaderName, Method, delta_seconds};
-use crate::message::{Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
+use crate::message::{Edits, Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
 use crate::proxy::{ContextId, own_branch};
 use crate::routing::{Hop, Source};
 use crate::transaction::{RequestMatch, ResponseMatch, ServerId};
@@ -38,18 +38,42 @@ impl Sas {
         match self.transactions.on_request(&mut self.world.ctx(out), &request, from, reserved) {
             RequestMatch::Absorbed => {}
             RequestMatch::Full => self.on_dropped(from, out),
-            RequestMatch::StrayAck => self.relay_ack(&request, from, out),
-            RequestMatch::New(server) => self.on_new_request(server, request, from, out),
+            RequestMatch::StrayAck => self.relay_ack(&self.undo_strict_routing(request), from, out),
+            RequestMatch::New(server) => {
+                let request = self.undo_strict_routing(request);
+                self.on_new_request(server, request, from, out);
+            }
+        }
+    }
+
+    /// RFC 3261 16.4: a strict router has put our Record-Route value into the Request-URI, and the remote target last into
+    /// Route. It is put back.
+    fn undo_strict_routing(&self, request: Request) -> Request {
+        let ours = request
+            .uri()
+            .is_ok_and(|uri| uri.user().is_none() && uri.param("lr").is_some() && self.view().is_own(&uri));
+        if !ours {
+            return request;
+        }
+        let mut routes: Vec<&str> = request.values(HeaderName::Route).collect();
+        let Some(target) = request.addresses(HeaderName::Route).last().and_then(Result::ok) else {
+            return request;
+        };
+        routes.pop();
+        let mut edits = Edits::new(&request);
+        edits.set_uri(&request, target.uri).remove_all(HeaderName::Route);
+        for route in routes {
+            edits.insert_first(HeaderName::Route, route);
+        }
+        match Message::parse_within(edits.finish(), &ParseLimits::new(usize::MAX, usize::MAX)) {
+            Ok(Message::Request(restored)) => restored,
+            Ok(Message::Response(_)) | Err(_) => request,
         }
     }
 
     pub(super) fn is_emergency_call(&self, request: &Request) -> bool {
-        let config = &self.world.config;
         request.method() == Method::Invite
-            && !config.sas.emergency_numbers.is_empty()
-            && request.uri().is_ok_and(|uri| {
-                uri.user().is_some_and(|user| config.is_emergency_number(&crate::uri::unescape(user)))
-            })
+            && request.uri().is_ok_and(|uri| self.world.config.emergency_number(&uri).is_some())
     }
 
     fn on_new_request(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {

@@ -78,3 +78,18 @@ fn each_ack_of_a_2xx_is_sent_on() {
     }
     assert_eq!(rig.sas.load(), load);
 }
+
+/// RFC 3261 16.4: a strict router puts our Record-Route into the Request-URI, and the remote target last into Route.
+#[test]
+fn what_a_strict_router_did_to_the_request_uri_is_undone() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    let target = format!("<sip:bob@{BOB}>");
+    let bye = from_to("BYE", &format!("sip:{SAS};lr"), "b1", PROXY, ";tag=callee");
+    let bye = with(&bye, &format!("Route: {target}"));
+    let sent = rig.feed_one(PROXY, bye);
+    assert_eq!(
+        (sent.brief(), sent.uri(), sent.all("Route").len()),
+        (format!("BYE {BOB}"), &target[1..target.len() - 1], 0)
+    );
+}

@@ -115,3 +115,25 @@ fn emergency_is_entered_within_six_seconds_of_silence() {
     rig.run(secs(6));
     assert_eq!(rig.sas.state(), State::Emergency);
 }
+
+/// RFC 3966: parameters and visual separators are no part of the number.
+#[test]
+fn an_emergency_number_is_known_in_every_way_to_write_it() {
+    for (i, uri) in [
+        "tel:911",
+        "tel:9-1-1",
+        "tel:911;phone-context=+1",
+        "sip:911;phone-context=+1@office.example;user=phone",
+        "sip:911@somewhere.example;user=phone",
+        "sips:911@office.example",
+        "sip:%3911@office.example",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut rig = Rig::new();
+        let sent = rig.feed(ALICE, request("INVITE", uri, &format!("e{i}")));
+        let to: Vec<_> = of(&sent, "INVITE").iter().map(|sent| sent.to).collect();
+        assert_eq!(to, [address(GATEWAY)], "{uri}");
+    }
+}

@@ -154,3 +154,21 @@ fn phones_of_a_closed_flow_cannot_be_reached_and_are_known_all_the_same() {
     let sent = rig.event(Event::Datagram { flow, from: address(ALICE), data });
     assert_eq!(briefs(&sent), [format!("480 {ALICE}")]);
 }
+
+/// RFC 3261 17.1.4: what waits on a connection that is gone has failed.
+#[test]
+fn a_closed_flow_fails_what_waits_on_it() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    let (wide, transport) =
+        (sip_survivability::transport::FlowId(2), sip_survivability::transport::Transport::Udp);
+    rig.event(Event::FlowOpened { flow: wide, transport, local: address("192.0.2.11:5080") });
+    let data = request("INVITE", "sip:carol@office.example", "c1").into();
+    let sent = rig.event(Event::Datagram { flow: wide, from: address(ALICE), data });
+    assert_eq!((sent[1].brief(), sent[1].flow), (format!("INVITE {PROXY}"), wide));
+    let sent = rig.event(Event::FlowClosed { flow: wide });
+    assert_eq!((sent[0].brief(), sent[0].flow), (format!("INVITE {GATEWAY}"), FLOW));
+    let later = rig.run(secs(60));
+    assert!(later.iter().all(|sent| sent.flow != wide || !sent.is_request()), "{:?}", briefs(&later));
+    rig.drain();
+}

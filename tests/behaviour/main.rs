@@ -22,4 +22,6 @@ mod rig;
 #[cfg(test)]
 mod several;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod transaction;
