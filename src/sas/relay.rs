@@ -60,17 +60,21 @@ impl Sas {
             source,
             record_route: sas.record_route && starts_dialog && !request.is_in_dialog(),
             path,
-            patience: Patience {
-                proxy: self.mode.patience(),
-                gateway: Some(sas.gateway_patience),
-                other: self.lost_dialog_patience(&request, decision.step),
-            },
+            patience: self.patience(&request, decision.step),
         };
         let silence =
             self.proxy.relay(&mut self.world.ctx(out), &mut self.transactions, server, request, from, plan);
         if let Some(silence) = silence {
             self.on_silence(silence, out);
         }
+    }
+
+    fn patience(&self, request: &Request, step: Step) -> Patience {
+        let lost_dialog = self.lost_dialog_patience(request, step);
+        // A request in a dialog with a gateway has no other gateway to go to.
+        let gateway =
+            if request.is_in_dialog() { lost_dialog } else { Some(self.world.config.sas.gateway_patience) };
+        Patience { proxy: self.mode.patience(), gateway, other: lost_dialog }
     }
 
     fn lost_dialog_patience(&self, request: &Request, step: Step) -> Option<Duration> {
@@ -122,7 +126,9 @@ impl Sas {
         if self.homecoming.awaits(unanswered.client) {
             self.homecoming = Homecoming::Over;
         }
-        if let Some(silence) = self.proxy.on_unanswered(unanswered, kind) {
+        let ctx = &mut self.world.ctx(out);
+        let silence = self.proxy.on_unanswered(ctx, &mut self.transactions, unanswered, kind);
+        if let Some(silence) = silence {
             self.on_silence(silence, out);
         }
     }
@@ -147,14 +153,14 @@ impl Sas {
         if relayed.is_answered {
             return self.settle(context, out);
         }
+        // Of targets that were tried at once the others may yet answer (RFC 3261 16.7 step 6).
+        if kind != SilenceKind::Impatient && self.proxy.is_pending(context) {
+            return None;
+        }
         if relayed.is_cancelled {
             // The caller has hung up, and nobody is there to say so.
             let (request, from) = (relayed.request.clone(), relayed.source);
             self.answer_relayed(context, &request, from, 487, out);
-            return None;
-        }
-        if kind != SilenceKind::Impatient && self.proxy.is_pending(context) {
-            // One branch of several: its failure is its own.
             return None;
         }
         if self.proxy.has_alternative(context) {
