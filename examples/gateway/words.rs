@@ -43,7 +43,7 @@ pub(crate) fn log(notice: &Notice) {
             error!("EMERGENCY CALL FAILED: {from} dialled {number} and no route took it");
         }
         Notice::MessagesDropped { from, count } => {
-            warn!("unreadable messages, the latest from {from}; dropped: {count}");
+            warn!("messages without use, the latest from {from}; dropped: {count}");
         }
         newer => info!("{newer:?}"),
     }

@@ -3,8 +3,7 @@
 use super::context::ResponseContext;
 use super::forward::upstream_response;
 use crate::headers::Method;
-use crate::message::{Response, ResponseBuilder};
-use crate::rng::Token;
+use crate::message::Response;
 use crate::routing::Hop;
 use bytes::Bytes;
 
@@ -39,19 +38,29 @@ pub(super) const fn tries_next(hop: Hop, status: u16) -> bool {
     }
 }
 
-/// The final response of `context`. None for a non-INVITE that nobody answered: a 408 would come too late to be of use,
-/// and RFC 4320 4.2 forbids it.
-pub(super) fn final_response(context: &ResponseContext, tag: &Token) -> Option<(u16, Bytes)> {
-    let ours = |status| {
-        let response = ResponseBuilder::new(&context.request, context.source.address, status, tag.as_str());
-        Some((status, response.finish()))
-    };
+/// How a context ends.
+#[derive(Debug)]
+pub(super) enum Final {
+    /// With the best response that came.
+    Best(u16, Bytes),
+    /// With a refusal of our own.
+    Refused(u16),
+    /// Without a word: a non-INVITE that nobody answered. A 408 would come too late to be of use, and RFC 4320 4.2 forbids
+    /// it.
+    Silent,
+}
+
+/// The final response of `context`.
+pub(super) fn final_response(context: &ResponseContext) -> Final {
     match &context.best {
-        Some(best) if best.status() == 503 => ours(500),
-        Some(best) => upstream_response(best).map(|bytes| (best.status(), bytes)).or_else(|| ours(500)),
-        None if context.is_cancelled => ours(487),
-        None if context.request.method() == Method::Invite => ours(408),
-        None => None,
+        // 16.7 step 6: a 503 speaks of one server, and is not passed on.
+        Some(best) if best.status() == 503 => Final::Refused(500),
+        Some(best) => {
+            upstream_response(best).map_or(Final::Refused(500), |bytes| Final::Best(best.status(), bytes))
+        }
+        None if context.is_cancelled => Final::Refused(487),
+        None if context.request.method() == Method::Invite => Final::Refused(408),
+        None => Final::Silent,
     }
 }
 

@@ -96,11 +96,12 @@ impl View<'_> {
         self.config.gateways().iter().position(|gateway| gateway.address == address)
     }
 
-    /// Who sent `request` from `peer`: by the address it came from, or by the one that it claims in its Via, since a
-    /// proxy may send from another port than the one it listens on.
+    /// Who sent `request` from `peer`: by the address it came from, or by the port that it claims at that address in its
+    /// Via, since a proxy may send from another port than the one it listens on.
     #[must_use]
     pub fn source_of(&self, request: &Request, peer: Peer) -> Source {
-        let claimed = request.top_via().ok().and_then(|via| via.sent_by.socket_addr(SIP_PORT));
+        let sent_by = request.top_via().ok().map(|via| via.sent_by).filter(|sent_by| sent_by.port.is_some());
+        let claimed = sent_by.and_then(|sent_by| sent_by.socket_addr(SIP_PORT));
         let claimed = claimed.filter(|claimed| claimed.ip() == peer.address.ip());
         let is = |address: SocketAddr| address == peer.address || Some(address) == claimed;
         if self.config.proxies().iter().any(|proxy| is(proxy.address)) {

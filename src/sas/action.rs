@@ -22,6 +22,12 @@ pub enum Action {
     Notify(Notice),
 }
 
+impl From<Notice> for Action {
+    fn from(notice: Notice) -> Self {
+        Self::Notify(notice)
+    }
+}
+
 /// A list of actions, to be carried out in order.
 #[must_use = "actions that are not carried out are lost packets"]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,13 +1,13 @@
 //! From a datagram to a request or response that somebody waits for.
 
 use super::relay::Arrival;
-use super::{Action, Actions, Notice, Sas};
+use super::{Actions, Sas};
 use crate::headers::{HeaderName, Method, delta_seconds};
-use crate::message::{Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
+use crate::message::{Edits, Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
 use crate::proxy::{ContextId, own_branch};
 use crate::routing::{Hop, Source};
 use crate::transaction::{RequestMatch, ResponseMatch, ServerId};
-use crate::transport::Peer;
+use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
 use bytes::Bytes;
 
@@ -38,27 +38,62 @@ impl Sas {
         match self.transactions.on_request(&mut self.world.ctx(out), &request, from, reserved) {
             RequestMatch::Absorbed => {}
             RequestMatch::Full => self.on_dropped(from, out),
-            RequestMatch::StrayAck => self.relay_ack(&request, from, out),
-            RequestMatch::New(server) => self.on_new_request(server, request, from, out),
+            RequestMatch::StrayAck => self.relay_ack(&self.undo_strict_routing(request), from, out),
+            RequestMatch::New(server) => {
+                let request = self.undo_strict_routing(request);
+                self.on_new_request(server, request, from, out);
+            }
         }
     }
 
-    fn is_emergency_call(&self, request: &Request) -> bool {
-        let config = &self.world.config;
+    /// RFC 3261 16.4: a strict router has put our Record-Route value into the Request-URI, and the remote target last into
+    /// Route. It is put back.
+    fn undo_strict_routing(&self, request: Request) -> Request {
+        let ours = request
+            .uri()
+            .is_ok_and(|uri| uri.user().is_none() && uri.param("lr").is_some() && self.view().is_own(&uri));
+        if !ours {
+            return request;
+        }
+        let mut routes: Vec<&str> = request.values(HeaderName::Route).collect();
+        let Some(target) = request.addresses(HeaderName::Route).last().and_then(Result::ok) else {
+            return request;
+        };
+        routes.pop();
+        let mut edits = Edits::new(&request);
+        edits.set_uri(&request, target.uri).remove_all(HeaderName::Route);
+        for route in routes {
+            edits.insert_first(HeaderName::Route, route);
+        }
+        match Message::parse_within(edits.finish(), &ParseLimits::new(usize::MAX, usize::MAX)) {
+            Ok(Message::Request(restored)) => restored,
+            Ok(Message::Response(_)) | Err(_) => request,
+        }
+    }
+
+    pub(super) fn is_emergency_call(&self, request: &Request) -> bool {
         request.method() == Method::Invite
-            && !config.sas.emergency_numbers.is_empty()
-            && request.uri().is_ok_and(|uri| {
-                uri.user().is_some_and(|user| config.is_emergency_number(&crate::uri::unescape(user)))
-            })
+            && request.uri().is_ok_and(|uri| self.world.config.emergency_number(&uri).is_some())
     }
 
     fn on_new_request(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {
         if let Err(fault) = request.validate() {
             return self.refuse(server, &request, from, &fault, out);
         }
+        // A call to an emergency number is not refused for anything that it can do without.
+        if request.method() != Method::Cancel && !self.is_emergency_call(&request) {
+            // RFC 3261 16.3 step 5. We know no extension that a proxy has to know.
+            let asked: Vec<&str> = request.values(HeaderName::ProxyRequire).collect();
+            if !asked.is_empty() {
+                return self.refuse_extensions(server, &request, from, &asked.join(", "), out);
+            }
+        }
         match request.method() {
             Method::Cancel => self.on_cancel(server, &request, from, out),
-            Method::Register => self.on_register(server, request, from, out),
+            Method::Register => match self.loop_fault(&request, Source::User) {
+                Some(fault) => self.refuse(server, &request, from, &fault, out),
+                None => self.on_register(server, request, from, out),
+            },
             Method::Options if request.max_forwards() == Ok(Some(0)) => {
                 // RFC 3261 16.3 step 3: the hop at which it ends answers.
                 self.answer_ok(server, &request, from, out);
@@ -131,7 +166,23 @@ impl Sas {
     ) {
         let response = self.refusal(request, from, fault);
         self.transactions.respond(&mut self.world.ctx(out), server, fault.status, response);
-        notify_rejected(request, fault, out);
+        out.note_refusal(request, fault);
+    }
+
+    fn refuse_extensions(
+        &mut self,
+        server: ServerId,
+        request: &Request,
+        from: Peer,
+        unsupported: &str,
+        out: &mut Actions,
+    ) {
+        let (fault, tag) = (Fault::new(420), self.world.rng.token());
+        let response = ResponseBuilder::new(request, from.address, fault.status, tag.as_str())
+            .header(HeaderName::Unsupported, unsupported)
+            .finish();
+        self.transactions.respond(&mut self.world.ctx(out), server, fault.status, response);
+        out.note_refusal(request, &fault);
     }
 
     pub(super) fn refusal(&mut self, request: &Request, from: Peer, fault: &Fault) -> Bytes {
@@ -152,7 +203,7 @@ impl Sas {
                 let context = ContextId::from(owner);
                 if let Some(Hop::Proxy(target)) = self.proxy.hop_of(context, client) {
                     self.tell_upstream(UpstreamEvent::ResponseSeen { target }, out);
-                    if self.on_register_response(context, target, response, out) {
+                    if self.on_register_response(context, client, target, response, out) {
                         return;
                     }
                 }
@@ -174,18 +225,4 @@ impl Sas {
             },
         }
     }
-}
-
-pub(super) fn notify_rejected(request: &Request, fault: &Fault, out: &mut Actions) {
-    out.push(Action::Notify(Notice::RequestRejected {
-        method: request.method_str().into(),
-        from: from_uri(request),
-        status: fault.status,
-        reason: fault.reason.as_str().into(),
-    }));
-}
-
-/// From's URI as notices show it.
-pub(super) fn from_uri(request: &Request) -> Box<str> {
-    request.from().map_or("", |from| from.uri.as_str()).into()
 }

@@ -17,6 +17,7 @@ mod relay;
 mod watch;
 
 use crate::config::Config;
+use crate::message::{Fault, Request};
 use crate::mode::{ModeMachine, State};
 use crate::proxy::Proxy;
 use crate::registrar::Registrar;
@@ -95,6 +96,10 @@ impl Outbox for Actions {
     fn send(&mut self, peer: Peer, payload: Bytes) {
         self.push(Action::Send { flow: peer.flow, to: peer.address, payload });
     }
+
+    fn note_refusal(&mut self, request: &Request, fault: &Fault) {
+        self.push(Notice::rejected(request, fault).into());
+    }
 }
 
 impl Sas {
@@ -144,11 +149,14 @@ impl Sas {
             Event::FlowOpened { flow, transport, local } => {
                 self.world.home.add(Host::from(local.ip()));
                 self.world.flows.open(flow, Flow { transport, local });
-                out.push(Action::Notify(Notice::Listening { transport, address: local }));
+                out.push(Notice::Listening { transport, address: local }.into());
             }
             Event::FlowClosed { flow } => {
                 self.world.flows.close(flow);
                 self.registrar.on_flow_closed(flow);
+                for unanswered in self.transactions.on_flow_closed(flow) {
+                    self.on_unanswered(unanswered, crate::proxy::SilenceKind::TransportFailed, out);
+                }
             }
             Event::Datagram { flow, from, data } => {
                 // A late datagram of a flow that is closed has nobody to answer on.
@@ -218,7 +226,7 @@ impl Sas {
             if expired.len() == EXPIRED_AT_ONCE {
                 self.expire_again_at = self.world.now + EXPIRY_PAUSE;
             }
-            expired.iter().for_each(|change| notify_change(change, out));
+            expired.iter().for_each(|change| out.push(Notice::changed(change).into()));
         }
     }
 
@@ -247,22 +255,7 @@ impl Sas {
         if self.drops.noted_at.is_none_or(|noted| now - noted >= DROP_NOTICE_INTERVAL) {
             self.drops.noted_at = Some(now);
             let count = std::mem::take(&mut self.drops.count);
-            out.push(Action::Notify(Notice::MessagesDropped { from: from.address, count }));
+            out.push(Notice::MessagesDropped { from: from.address, count }.into());
         }
     }
-}
-
-fn notify_change(change: &crate::registrar::BindingChange, out: &mut Actions) {
-    use crate::registrar::ChangeKind;
-    let contact = BoundContact {
-        aor: change.binding.aor.as_str().into(),
-        contact: change.binding.contact.as_str().into(),
-        origin: change.binding.origin,
-    };
-    out.push(Action::Notify(match change.kind {
-        ChangeKind::Bound => Notice::UserBound(contact),
-        ChangeKind::Refreshed => Notice::UserRefreshed(contact),
-        ChangeKind::Unbound => Notice::UserUnbound(contact),
-        ChangeKind::Expired => Notice::UserExpired(contact),
-    }));
 }

@@ -1,7 +1,8 @@
 //! Typed facts for whoever watches: logs, alarms, tests.
 
+use crate::message::{Fault, Request};
 use crate::mode::{Cause, State};
-use crate::registrar::Origin;
+use crate::registrar::{BindingChange, ChangeKind, Origin};
 use crate::routing::{Reason, Step};
 use crate::transport::Transport;
 use crate::upstream::{ProxyStatus, StatusCause};
@@ -100,4 +101,42 @@ pub struct BoundContact {
     pub contact: Box<str>,
     /// Who granted it.
     pub origin: Origin,
+}
+
+impl Notice {
+    /// A request was answered by us with `fault`.
+    pub(super) fn rejected(request: &Request, fault: &Fault) -> Self {
+        Self::RequestRejected {
+            method: request.method_str().into(),
+            from: Self::from_uri(request),
+            status: fault.status,
+            reason: fault.reason.as_str().into(),
+        }
+    }
+
+    /// No route took a call to an emergency number.
+    pub(super) fn emergency_call_failed(request: &Request) -> Self {
+        let number = request.uri().ok().and_then(|uri| uri.user()).unwrap_or_default().into();
+        Self::EmergencyCallFailed { from: Self::from_uri(request), number }
+    }
+
+    /// The database changed.
+    pub(super) fn changed(change: &BindingChange) -> Self {
+        let contact = BoundContact {
+            aor: change.binding.aor.as_str().into(),
+            contact: change.binding.contact.as_str().into(),
+            origin: change.binding.origin,
+        };
+        match change.kind {
+            ChangeKind::Bound => Self::UserBound(contact),
+            ChangeKind::Refreshed => Self::UserRefreshed(contact),
+            ChangeKind::Unbound => Self::UserUnbound(contact),
+            ChangeKind::Expired => Self::UserExpired(contact),
+        }
+    }
+
+    /// From's URI as notices show it; empty if it cannot be read.
+    pub(super) fn from_uri(request: &Request) -> Box<str> {
+        request.from().map_or("", |from| from.uri.as_str()).into()
+    }
 }

@@ -1,8 +1,7 @@
 //! REGISTER in both states: relayed and recorded, or answered here (`sas.md` 2.1).
 
-use super::inbound::notify_rejected;
 use super::relay::Arrival;
-use super::{Action, Actions, Notice, Sas, notify_change};
+use super::{Actions, Notice, Sas};
 use crate::headers::{HeaderName, Method};
 use crate::message::{Fault, Request, Response, ResponseBuilder};
 use crate::mode::State;
@@ -10,8 +9,8 @@ use crate::proxy::ContextId;
 use crate::registrar::{Home, Refusal};
 use crate::rng::Rng;
 use crate::routing::{Outcome, Source, decide_register};
-use crate::transaction::ServerId;
-use crate::transport::Peer;
+use crate::transaction::{ClientId, ServerId};
+use crate::transport::{Outbox as _, Peer};
 use crate::upstream::TargetId;
 use bytes::Bytes;
 use std::time::Duration;
@@ -63,14 +62,14 @@ impl Sas {
                 let tag = self.world.rng.token();
                 let response = ResponseBuilder::new(request, from.address, 200, tag.as_str());
                 for change in &registered.changes {
-                    notify_change(change, out);
+                    out.push(Notice::changed(change).into());
                 }
                 (200, registered.write_to(response).finish())
             }
             Err(refusal) => {
                 notify_full(request, &refusal, out);
                 let fault = Fault::from(refusal);
-                notify_rejected(request, &fault, out);
+                out.note_refusal(request, &fault);
                 (fault.status, self.refusal(request, from, &fault))
             }
         }
@@ -92,6 +91,7 @@ impl Sas {
     pub(super) fn on_register_response(
         &mut self,
         context: ContextId,
+        client: ClientId,
         target: TargetId,
         response: &Response,
         out: &mut Actions,
@@ -111,7 +111,8 @@ impl Sas {
             let decision = decide_register(&query, &self.view());
             if let Outcome::Forward(groups) = decision.outcome {
                 let ctx = &mut self.world.ctx(out);
-                let silence = self.proxy.retry_without_path(ctx, &mut self.transactions, context, groups);
+                let silence =
+                    self.proxy.retry_without_path(ctx, &mut self.transactions, context, client, groups);
                 if let Some(silence) = silence {
                     self.on_silence(silence, out);
                 }
@@ -121,7 +122,7 @@ impl Sas {
         if response.is_success() {
             let (now, home) = (self.world.now, &self.world.home);
             match self.registrar.record(now, relayed.request, response, relayed.source, home) {
-                Ok(changes) => changes.iter().for_each(|change| notify_change(change, out)),
+                Ok(changes) => changes.iter().for_each(|change| out.push(Notice::changed(change).into())),
                 // sas.md 7.5: the proxy knows the user; we do not.
                 Err(refusal) => notify_full(relayed.request, &refusal, out),
             }
@@ -168,7 +169,7 @@ fn granted(asked: Option<Duration>, registration_time: Duration, rng: &mut Rng) 
 fn notify_full(request: &Request, refusal: &Refusal, out: &mut Actions) {
     if refusal.is_database_full() {
         let aor = request.to().map_or("", |to| to.uri.as_str()).into();
-        out.push(Action::Notify(Notice::DatabaseFull { aor }));
+        out.push(Notice::DatabaseFull { aor }.into());
     }
 }
 

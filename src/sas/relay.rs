@@ -2,15 +2,14 @@
 //! (`sas.md` 3.3).
 
 use super::homecoming::Homecoming;
-use super::inbound::{from_uri, notify_rejected};
-use super::{Action, Actions, Notice, Sas};
+use super::{Actions, Notice, Sas};
 use crate::headers::Method;
 use crate::message::{Fault, Request};
 use crate::mode::{ModeEvent, State};
 use crate::proxy::{ContextId, Patience, Plan, Silence, SilenceKind, forward};
 use crate::routing::{Decision, Outcome, Query, Source, Step, decide};
 use crate::transaction::{ServerId, Unanswered};
-use crate::transport::Peer;
+use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
 use std::time::Duration;
 
@@ -34,7 +33,9 @@ impl Sas {
         match decision.outcome {
             Outcome::Answer(200..=299) => self.answer_ok(*server, request, *from, out),
             Outcome::Answer(status) => {
-                notify_lost_emergency_call(request, &decision, out);
+                if decision.step == Step::EmergencyNumber {
+                    out.push(Notice::emergency_call_failed(request).into());
+                }
                 self.refuse(*server, request, *from, &Fault::new(status), out);
             }
             Outcome::Forward(_) => {
@@ -59,17 +60,21 @@ impl Sas {
             source,
             record_route: sas.record_route && starts_dialog && !request.is_in_dialog(),
             path,
-            patience: Patience {
-                proxy: self.mode.patience(),
-                gateway: Some(sas.gateway_patience),
-                other: self.lost_dialog_patience(&request, decision.step),
-            },
+            patience: self.patience(&request, decision.step),
         };
         let silence =
             self.proxy.relay(&mut self.world.ctx(out), &mut self.transactions, server, request, from, plan);
         if let Some(silence) = silence {
             self.on_silence(silence, out);
         }
+    }
+
+    fn patience(&self, request: &Request, step: Step) -> Patience {
+        let lost_dialog = self.lost_dialog_patience(request, step);
+        // A request in a dialog with a gateway has no other gateway to go to.
+        let gateway =
+            if request.is_in_dialog() { lost_dialog } else { Some(self.world.config.sas.gateway_patience) };
+        Patience { proxy: self.mode.patience(), gateway, other: lost_dialog }
     }
 
     fn lost_dialog_patience(&self, request: &Request, step: Step) -> Option<Duration> {
@@ -121,7 +126,9 @@ impl Sas {
         if self.homecoming.awaits(unanswered.client) {
             self.homecoming = Homecoming::Over;
         }
-        if let Some(silence) = self.proxy.on_unanswered(unanswered, kind) {
+        let ctx = &mut self.world.ctx(out);
+        let silence = self.proxy.on_unanswered(ctx, &mut self.transactions, unanswered, kind);
+        if let Some(silence) = silence {
             self.on_silence(silence, out);
         }
     }
@@ -146,6 +153,10 @@ impl Sas {
         if relayed.is_answered {
             return self.settle(context, out);
         }
+        // Of targets that were tried at once the others may yet answer (RFC 3261 16.7 step 6).
+        if kind != SilenceKind::Impatient && self.proxy.is_pending(context) {
+            return None;
+        }
         if relayed.is_cancelled {
             // The caller has hung up, and nobody is there to say so.
             let (request, from) = (relayed.request.clone(), relayed.source);
@@ -162,8 +173,21 @@ impl Sas {
             SilenceKind::Impatient if proxy.is_none() => self.give_up_dialog(context, out),
             // It ends by its own timers.
             SilenceKind::Impatient => None,
-            SilenceKind::TransportFailed if !self.proxy.is_pending(context) => self.unreachable(context, out),
-            SilenceKind::TransportFailed | SilenceKind::TimedOut => self.settle(context, out),
+            SilenceKind::TransportFailed => self.unreachable(context, out),
+            SilenceKind::TimedOut => {
+                self.note_lost_emergency_call(context, out);
+                self.settle(context, out)
+            }
+        }
+    }
+
+    /// Every route has been tried, and none has answered (`sas.md` section 11).
+    fn note_lost_emergency_call(&self, context: ContextId, out: &mut Actions) {
+        if let Some(relayed) = self.proxy.relayed(context)
+            && self.is_emergency_call(relayed.request)
+            && !self.proxy.has_answer(context)
+        {
+            out.push(Notice::emergency_call_failed(relayed.request).into());
         }
     }
 
@@ -186,6 +210,7 @@ impl Sas {
         if self.proxy.has_answer(context) {
             return self.settle(context, out);
         }
+        self.note_lost_emergency_call(context, out);
         let relayed = self.proxy.relayed(context)?;
         let (request, from) = (relayed.request.clone(), relayed.source);
         let status = if request.is_in_dialog() { 481 } else { 480 };
@@ -204,7 +229,7 @@ impl Sas {
         let fault = Fault::new(status);
         let response = self.refusal(request, from, &fault);
         self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
-        notify_rejected(request, &fault, out);
+        out.note_refusal(request, &fault);
     }
 
     /// `sas.md` 3.3: what the proxy left unanswered is handled by the emergency rules.
@@ -226,8 +251,7 @@ impl Sas {
         let decision = decide(&self.query(&request, source, true), &self.view());
         // An emergency call has tried every route by now.
         if decision.step == Step::EmergencyNumber {
-            notify_lost_emergency_call(&request, &decision, out);
-            return self.unreachable_unless_pending(context, out);
+            return if self.proxy.is_pending(context) { None } else { self.unreachable(context, out) };
         }
         match &decision.outcome {
             Outcome::Forward(groups) => {
@@ -259,10 +283,6 @@ impl Sas {
             }
         }
     }
-
-    fn unreachable_unless_pending(&mut self, context: ContextId, out: &mut Actions) -> Option<Silence> {
-        if self.proxy.is_pending(context) { None } else { self.unreachable(context, out) }
-    }
 }
 
 fn notify_routed(request: &Request, decision: &Decision, out: &mut Actions) {
@@ -275,18 +295,14 @@ fn notify_routed(request: &Request, decision: &Decision, out: &mut Actions) {
     }
     let target = groups.first().and_then(|group| group.first());
     let uri = target.and_then(|target| target.uri.as_deref());
-    out.push(Action::Notify(Notice::RequestRouted {
-        method: request.method_str().into(),
-        from: from_uri(request),
-        to: uri.unwrap_or_else(|| request.uri_str()).into(),
-        step: decision.step,
-        reasons: decision.reasons.clone(),
-    }));
-}
-
-fn notify_lost_emergency_call(request: &Request, decision: &Decision, out: &mut Actions) {
-    if decision.step == Step::EmergencyNumber {
-        let number = request.uri().ok().and_then(|uri| uri.user()).unwrap_or_default().into();
-        out.push(Action::Notify(Notice::EmergencyCallFailed { from: from_uri(request), number }));
-    }
+    out.push(
+        Notice::RequestRouted {
+            method: request.method_str().into(),
+            from: Notice::from_uri(request),
+            to: uri.unwrap_or_else(|| request.uri_str()).into(),
+            step: decision.step,
+            reasons: decision.reasons.clone(),
+        }
+        .into(),
+    );
 }

@@ -1,7 +1,7 @@
 //! The proxy set watched, the mode kept, and what their changes lead to.
 
 use super::homecoming::Homecoming;
-use super::{Action, Actions, Notice, Sas};
+use super::{Actions, Notice, Sas};
 use crate::headers::HeaderName;
 use crate::message::{RequestBuilder, Response};
 use crate::mode::{ModeEvent, State, Transition};
@@ -34,7 +34,7 @@ impl Sas {
                 UpstreamAction::StatusChanged { target, status, cause } => {
                     if let Some(proxy) = self.world.config.proxies().get(target.0) {
                         let target = proxy.uri.as_str().into();
-                        out.push(Action::Notify(Notice::ProxyStatus { target, status, cause }));
+                        out.push(Notice::ProxyStatus { target, status, cause }.into());
                     }
                 }
                 UpstreamAction::Mode(event) => {
@@ -66,7 +66,7 @@ impl Sas {
     }
 
     fn on_transition(&mut self, Transition { from, to, cause }: Transition, out: &mut Actions) {
-        out.push(Action::Notify(Notice::StateChanged { from, to, cause }));
+        out.push(Notice::StateChanged { from, to, cause }.into());
         match to {
             State::Emergency if self.mode.patience().is_some() => {
                 self.homecoming = Homecoming::Over;

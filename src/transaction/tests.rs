@@ -15,6 +15,8 @@ impl Outbox for Sent {
     fn send(&mut self, _: Peer, payload: Bytes) {
         self.0.push(payload);
     }
+
+    fn note_refusal(&mut self, _: &Request, _: &crate::message::Fault) {}
 }
 
 struct Rig {

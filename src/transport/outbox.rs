@@ -2,14 +2,18 @@
 
 use super::{Flows, Peer};
 use crate::config::Config;
+use crate::message::{Fault, Request};
 use crate::rng::Rng;
 use crate::time::Instant;
 use bytes::Bytes;
 
-/// Takes what is to be sent. The composition root's list of actions is one; layers below know only this of it.
+/// Takes what is to be sent and said. The composition root's list of actions is one; layers below know only this of it.
 pub(crate) trait Outbox {
     /// Sends `payload` to `peer`, after everything that was sent before.
     fn send(&mut self, peer: Peer, payload: Bytes);
+
+    /// Says that we have answered `request` with a refusal of our own.
+    fn note_refusal(&mut self, request: &Request, fault: &Fault);
 }
 
 /// The world during one event: disjoint borrows of what the composition root owns.
