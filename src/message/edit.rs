@@ -100,12 +100,8 @@ impl<'m> Edits<'m> {
                 count -= 1;
             }
             if cut >= value.len() {
-                let next = self
-                    .head
-                    .entries()
-                    .get(index + 1)
-                    .map_or_else(|| self.fields_end(), |next| next.name.start as usize);
-                self.splice(entry.name.start as usize, next, format_args!(""));
+                let end = self.field_end(entry.value);
+                self.splice(entry.name.start as usize, end, format_args!(""));
             } else {
                 let start = entry.value.start as usize;
                 self.splice(start, start + cut, format_args!(""));
@@ -147,6 +143,14 @@ impl<'m> Edits<'m> {
         let head = bytes.get(..end).unwrap_or_default();
         let line = head.strip_suffix(b"\n").unwrap_or(head);
         line.strip_suffix(b"\r").unwrap_or(line).len()
+    }
+
+    /// Where the next line starts after the header field of `value`: what follows need not be a header field.
+    fn field_end(&self, value: Span) -> usize {
+        let (start, end) = (value.end as usize, self.fields_end());
+        let behind = self.head.bytes().get(start..end).unwrap_or_default();
+        let is_last = |at: &usize| !matches!(behind.get(at + 1), Some(b' ' | b'\t'));
+        memchr::memchr_iter(b'\n', behind).find(is_last).map_or(end, |at| start + at + 1)
     }
 
     /// The place of a slice of this message's text.
@@ -219,6 +223,15 @@ mod tests {
             !rest(2).contains("us;lr") && !rest(2).contains("sip:p") && rest(2).contains("Route: <sip:q;lr>")
         );
         assert!(!rest(3).contains("Route") && !rest(9).contains("Route"));
+    }
+
+    #[test]
+    fn a_line_that_is_no_header_field_is_not_removed_with_its_neighbour() {
+        let text = "OPTIONS sip:h SIP/2.0\r\nRoute: <sip:a>\r\n \r\nno colon\r\nRoute: <sip:b>\r\n\r\n";
+        let removed = edited(text, |_, edits| {
+            edits.remove_all(HeaderName::Route);
+        });
+        assert_eq!(removed, "OPTIONS sip:h SIP/2.0\r\nno colon\r\n\r\n");
     }
 
     #[test]
