@@ -125,13 +125,13 @@ pub fn transaction() -> Vec<Event> {
 }
 
 fn requests(actions: &Actions) -> Vec<Request> {
-    let payloads = actions.iter().filter_map(|action| match action {
-        Action::Send { payload, .. } => Message::parse(payload.clone()).ok(),
-        _ => None,
-    });
-    let requests = payloads.filter_map(|message| match message {
-        Message::Request(request) => Some(request),
-        Message::Response(_) => None,
-    });
-    requests.collect()
+    let mut requests = Vec::new();
+    for action in actions {
+        if let Action::Send { payload, .. } = action
+            && let Ok(Message::Request(request)) = Message::parse(payload.clone())
+        {
+            requests.push(request);
+        }
+    }
+    requests
 }
