@@ -196,7 +196,7 @@ impl Sas {
             ResponseMatch::Absorbed => {}
             ResponseMatch::Pass(client, None) => {
                 if self.homecoming.awaits(client) {
-                    self.on_homecoming_response(response.status());
+                    self.on_homecoming_response(response);
                 }
             }
             ResponseMatch::Pass(client, Some(owner)) => {

@@ -132,7 +132,7 @@ impl Sas {
 }
 
 /// 420 that names Path or nothing, or 421 that asks the phone for it.
-fn refuses_path(response: &Response) -> bool {
+pub(super) fn refuses_path(response: &Response) -> bool {
     match response.status() {
         420 => {
             response.first(HeaderName::Unsupported).is_none()

@@ -6,7 +6,7 @@ use super::{Actions, Notice, Sas};
 use crate::headers::Method;
 use crate::message::{Fault, Request};
 use crate::mode::{ModeEvent, State};
-use crate::proxy::{ContextId, Patience, Plan, Silence, SilenceKind, forward};
+use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, forward};
 use crate::routing::{Decision, Outcome, Query, Source, Step, decide};
 use crate::transaction::{ServerId, Unanswered};
 use crate::transport::{Outbox as _, Peer};
@@ -126,10 +126,17 @@ impl Sas {
         if self.homecoming.awaits(unanswered.client) {
             self.homecoming = Homecoming::Over;
         }
+        let context = unanswered.owner.map(ContextId::from);
+        let emergency_call = context.and_then(|context| self.open_emergency_call(context)).cloned();
         let ctx = &mut self.world.ctx(out);
         let silence = self.proxy.on_unanswered(ctx, &mut self.transactions, unanswered, kind);
         if let Some(silence) = silence {
             self.on_silence(silence, out);
+        } else if let (Some(request), Some(context)) = (emergency_call, context)
+            && self.open_emergency_call(context).is_none()
+        {
+            // Taken on by a target that fell silent then.
+            out.push(Notice::emergency_call_failed(&request).into());
         }
     }
 
@@ -183,12 +190,17 @@ impl Sas {
 
     /// Every route has been tried, and none has answered (`sas.md` section 11).
     fn note_lost_emergency_call(&self, context: ContextId, out: &mut Actions) {
-        if let Some(relayed) = self.proxy.relayed(context)
-            && self.is_emergency_call(relayed.request)
-            && !self.proxy.has_answer(context)
-        {
-            out.push(Notice::emergency_call_failed(relayed.request).into());
+        if let Some(request) = self.open_emergency_call(context) {
+            out.push(Notice::emergency_call_failed(request).into());
         }
+    }
+
+    /// The request of `context`, if it is a call to an emergency number that nobody has answered.
+    fn open_emergency_call(&self, context: ContextId) -> Option<&Request> {
+        let open = |relayed: &Relayed<'_>| !relayed.is_answered && !relayed.is_cancelled;
+        let relayed = self.proxy.relayed(context).filter(open)?;
+        let nobody = !self.proxy.has_answer(context) && self.is_emergency_call(relayed.request);
+        nobody.then_some(relayed.request)
     }
 
     fn settle(&mut self, context: ContextId, out: &mut Actions) -> Option<Silence> {

@@ -137,3 +137,14 @@ fn an_emergency_number_is_known_in_every_way_to_write_it() {
         assert_eq!(to, [address(GATEWAY)], "{uri}");
     }
 }
+
+/// Law 13. A gateway that took the call on and fell silent is an emergency call that no route took, too.
+#[test]
+fn an_emergency_call_that_the_gateway_drops_is_told() {
+    let mut rig = Rig::lost();
+    let sent = rig.feed(ALICE, request("INVITE", "sip:911@office.example", "e1"));
+    let invite = one(&sent, &format!("INVITE {GATEWAY}")).clone();
+    rig.feed(GATEWAY, invite.answer(100, ""));
+    rig.run(secs(300));
+    assert!(rig.notices.iter().any(|notice| matches!(notice, Notice::EmergencyCallFailed { .. })));
+}

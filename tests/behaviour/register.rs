@@ -152,3 +152,64 @@ fn an_emergency_number_cannot_be_registered() {
     let text = register("911", BOB, &format!("Contact: <sip:911@{BOB}>\r\n"), 1);
     assert_eq!(rig.feed_one(BOB, text).brief(), format!("403 {BOB}"));
 }
+
+/// The proxy that was restarted is told of those whose long lifetime it had granted, one after the other.
+#[test]
+fn after_the_return_the_proxy_is_told_who_is_registered() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    rig.bind("carol", CAROL);
+    rig.cut();
+    rig.run(secs(7));
+    rig.up.insert(address(PROXY));
+    let mut told = Vec::new();
+    for _ in 0..200 {
+        for sent in rig.run(millis(100)) {
+            let at = sent.to.to_string();
+            told.push(sent.header("To").to_owned());
+            rig.feed(&at, sent.answer(200, ""));
+        }
+    }
+    assert_eq!(told, ["<sip:bob@office.example>", "<sip:carol@office.example>"]);
+    rig.drain();
+}
+
+#[test]
+fn a_proxy_that_wants_credentials_is_told_of_one_only() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    rig.bind("carol", CAROL);
+    rig.cut();
+    rig.run(secs(7));
+    rig.up.insert(address(PROXY));
+    let mut told = 0;
+    for _ in 0..200 {
+        for sent in rig.run(millis(100)) {
+            told += 1;
+            rig.feed(PROXY, sent.answer(401, ""));
+        }
+    }
+    assert_eq!(told, 1);
+}
+
+/// A proxy that the telling finds to refuse Path gets the rest without.
+#[test]
+fn the_telling_learns_that_a_proxy_refuses_path() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    rig.bind("carol", CAROL);
+    rig.cut();
+    rig.run(secs(7));
+    rig.up.insert(address(PROXY));
+    let mut paths = Vec::new();
+    for _ in 0..200 {
+        for sent in rig.run(millis(100)) {
+            let has_path = !sent.header("Path").is_empty();
+            paths.push((sent.header("To").to_owned(), has_path));
+            let (status, lines) = if has_path { (420, "Unsupported: path\r\n") } else { (200, "") };
+            rig.feed(PROXY, sent.answer(status, lines));
+        }
+    }
+    let (bob, carol) = ("<sip:bob@office.example>".to_owned(), "<sip:carol@office.example>".to_owned());
+    assert_eq!(paths, [(bob.clone(), true), (bob, false), (carol, false)]);
+}

@@ -292,3 +292,32 @@ fn at_start_up_requests_are_served_by_the_suspect_rules() {
     let sent = rig.run(millis(510));
     assert_eq!(of(&sent, "200").len(), 1);
 }
+
+/// RFC 3261 16.7 step 5 forwards no second final response of a non-INVITE.
+#[test]
+fn a_message_that_was_rescued_is_answered_once() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    rig.cut();
+    let first = rig.feed_one(ALICE, request("MESSAGE", BOB_URI, "m1"));
+    let sent = rig.run(millis(2600));
+    let local = one(&sent, &format!("MESSAGE {BOB}")).clone();
+    assert_eq!(rig.feed_one(BOB, local.answer(200, "")).brief(), format!("200 {ALICE}"));
+    assert_eq!(rig.feed(PROXY, first.answer(202, "")), []);
+    rig.drain();
+}
+
+/// The emergency state may come and go while a call waits: it is rescued once.
+#[test]
+fn a_flapping_proxy_does_not_ring_a_phone_twice() {
+    let mut rig = Rig::with(|settings| settings.sas.minimum_dwell = secs(0));
+    rig.bind("bob", BOB);
+    rig.cut();
+    let mut sent = rig.feed(ALICE, request("INVITE", BOB_URI, "c1"));
+    for turn in 0..8 {
+        rig.cut();
+        rig.up.extend((turn % 2 == 1).then(|| address(PROXY)));
+        sent.extend(rig.run(millis(3700)));
+    }
+    one(&sent, &format!("INVITE {BOB}"));
+}
