@@ -39,6 +39,12 @@ pub trait Field {
     /// # Errors
     /// [`ValueError`] says where the rule of the field breaks.
     fn parse(text: &str) -> Result<Self::View<'_>, ValueError>;
+
+    /// How many bytes of a list stand before the comma that ends its first value.
+    #[must_use]
+    fn first_len(text: &str) -> usize {
+        first_value_len(text)
+    }
 }
 
 /// A header field whose values have parameters.
@@ -79,7 +85,7 @@ impl<'a, F: Field> Iterator for Values<'a, F> {
         if !F::IS_LIST {
             return Some(F::parse(rest));
         }
-        let len = first_value_len(rest);
+        let len = F::first_len(rest);
         if F::MAY_BE_EMPTY && start == 0 && len == self.text.len() && trim(rest).is_empty() {
             return None;
         }
@@ -99,7 +105,7 @@ fn write_all<F: Field>(text: &str) -> Result<String, ValueError> {
     Ok(written)
 }
 
-/// Declares the fields: `Name: Shape, one|list|list_or_nothing, what it has besides (if anything), "where it is defined"`.
+/// Declares the fields: `Name: Shape, one|list|list_or_nothing|list_of_words, what it has besides (if anything), "where it is defined"`.
 macro_rules! fields {
     ($($field:ident: $view:ty, $many:ident $(+ $has:ident)*, $source:literal;)*) => {
         $(
@@ -117,6 +123,8 @@ macro_rules! fields {
                 fn parse(text: &str) -> Result<Self::View<'_>, ValueError> {
                     <Self::View<'_>>::parse(text)
                 }
+
+                fields!(@first_len $many);
             }
 
             $(fields!(@has $has $field);)*
@@ -138,9 +146,18 @@ macro_rules! fields {
     (@is_list one) => { false };
     (@is_list list) => { true };
     (@is_list list_or_nothing) => { true };
+    (@is_list list_of_words) => { true };
     (@may_be_empty one) => { false };
     (@may_be_empty list) => { false };
     (@may_be_empty list_or_nothing) => { true };
+    (@may_be_empty list_of_words) => { false };
+    // Quotes and angle brackets are letters like others in a word (RFC 3261 25.1).
+    (@first_len list_of_words) => {
+        fn first_len(text: &str) -> usize {
+            text.find(',').unwrap_or(text.len())
+        }
+    };
+    (@first_len $many:ident) => {};
     (@has params $field:ident) => {
         fields!(@with $field, ";", |value, name| value.params.find(name).is_some());
     };
@@ -209,7 +226,7 @@ fields! {
     HistoryInfo: super::HistoryInfo<'a>, list + entry, "RFC 7044 5";
     Identity: super::Identity<'a>, one + identity, "RFC 8224 4";
     IdentityInfo: InfoUri<'a>, one + params, "RFC 4474 9";
-    InReplyTo: super::CallId<'a>, list, "RFC 3261 20.21";
+    InReplyTo: super::CallId<'a>, list_of_words, "RFC 3261 20.21";
     Join: DialogName<'a>, one + params, "RFC 3911 7.1";
     MaxBreadth: Number<0, { u32::MAX as u64 }>, one, "RFC 5393 5.3.3";
     MaxForwards: Number<0, 255>, one, "RFC 3261 20.22";
@@ -276,6 +293,12 @@ mod tests {
         let text = "Digest realm=\"a\", nonce=\"b\"";
         assert_eq!(values::<WwwAuthenticate>(text).count(), 1);
         assert_eq!(values::<Date>("Sat, 13 Nov 2010 23:29:00 GMT").count(), 1);
+    }
+
+    #[test]
+    fn quotes_in_call_ids_do_not_hide_commas() {
+        let ids: Vec<_> = values::<InReplyTo>("a\"b@h, <c@h").map(|id| id.map(|id| id.as_str())).collect();
+        assert_eq!(ids, [Ok("a\"b@h"), Ok("<c@h")]);
     }
 
     #[test]

@@ -44,7 +44,8 @@ impl<'a> Params<'a> {
         })
     }
 
-    /// The parameter `name` (case does not matter): `Some(None)` if it stands there without a value.
+    /// The parameter `name` (case does not matter), the first where there are several: `Some(None)` if it stands there
+    /// without a value.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Option<&'a str>> {
         self.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)

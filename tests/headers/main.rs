@@ -166,7 +166,38 @@ proptest! {
     }
 }
 
-/// Eight times the size may cost eight times the time, not sixty-four; the bound leaves room for a busy machine.
+/// One header field of each shape.
+const SHAPES: &[HeaderName] = &[
+    HeaderName::Accept,
+    HeaderName::AlertInfo,
+    HeaderName::AuthenticationInfo,
+    HeaderName::Authorization,
+    HeaderName::CSeq,
+    HeaderName::Contact,
+    HeaderName::Date,
+    HeaderName::Event,
+    HeaderName::Expires,
+    HeaderName::HistoryInfo,
+    HeaderName::Identity,
+    HeaderName::InReplyTo,
+    HeaderName::MaxForwards,
+    HeaderName::Privacy,
+    HeaderName::RAck,
+    HeaderName::Replaces,
+    HeaderName::ResourcePriority,
+    HeaderName::RetryAfter,
+    HeaderName::SessionExpires,
+    HeaderName::SessionId,
+    HeaderName::Subject,
+    HeaderName::Supported,
+    HeaderName::Timestamp,
+    HeaderName::UserAgent,
+    HeaderName::UserToUser,
+    HeaderName::Via,
+    HeaderName::Warning,
+];
+
+/// Eight times the size may cost eight times the time, not sixty-four.
 #[test]
 fn hostile_values_cost_no_more_than_their_length() {
     let shapes: [(&str, &str); 16] = [
@@ -189,25 +220,23 @@ fn hostile_values_cost_no_more_than_their_length() {
     ];
     let cost = |start: &str, piece: &str, size: usize| {
         let text = format!("{start}{}", piece.repeat(size / piece.len()));
-        let run = || {
-            let began = Instant::now();
-            for name in HeaderName::KNOWN {
-                let _ = canonical(*name, &text);
-            }
-            let _ = message_of(&text);
-            began.elapsed()
-        };
-        run().min(run())
+        let began = Instant::now();
+        for name in SHAPES {
+            let _ = canonical(*name, &text);
+        }
+        let _ = parts_of(&text);
+        began.elapsed()
     };
     for (start, piece) in shapes {
-        let (small, large) = (cost(start, piece, 8 << 10), cost(start, piece, 64 << 10));
-        let bound = small * 24 + Duration::from_millis(20);
-        assert!(large < bound, "{start}{piece}...: {small:?} for 8 kB, {large:?} for 64 kB");
+        // A machine that does something else meanwhile is slow once, not each time.
+        let mut tries = (0..10).map(|_| (cost(start, piece, 8 << 10), cost(start, piece, 64 << 10)));
+        let linear = |(small, large): (Duration, Duration)| large < small * 16 + Duration::from_millis(5);
+        assert!(tries.any(linear), "64 kB of {start}{piece}... cost more than eight times what 8 kB do");
     }
 }
 
 /// What the typed views give on demand, over hostile text.
-fn message_of(text: &str) -> usize {
+fn parts_of(text: &str) -> usize {
     use field::Field;
     let mut parts = 0;
     if let Ok(software) = field::UserAgent::parse(text) {

@@ -64,6 +64,7 @@ pub(crate) const GOOD: &[(HeaderName, &str, &str)] = &[
     (Identity, "\"c2lnbmF0dXJl=\"", ""),
     (IdentityInfo, "<https://atlanta.example/atlanta.cer>;alg=rsa-sha1", ""),
     (InReplyTo, "70710@saturn.bell-tel.com, 17320@saturn.bell-tel.com", ""),
+    (InReplyTo, "a\"b@h,c\"", "a\"b@h, c\""),
     (Join, "98732@sip.example;from-tag=r33th4x0r;to-tag=ff87ff", ""),
     (MaxBreadth, "60", ""),
     (MaxForwards, "70", ""),
