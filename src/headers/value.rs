@@ -1,12 +1,12 @@
 //! Making values. What has been made is checked by the parser that will read it, so no [`Value`] is invalid.
 
 use super::field::{Field, WithAddress, WithParams, WithScheme};
-use super::lex::gen_value;
 use super::text::{Quoted, is_control};
-use super::{Token, ValueError};
-use crate::uri::Uri;
+use super::{Token, ValueError, is_token};
+use crate::uri::{Host, Uri};
 use std::fmt::{self, Write as _};
 use std::marker::PhantomData;
+use std::net::IpAddr;
 
 /// One value of the header field `F`, on one line.
 ///
@@ -65,11 +65,7 @@ impl<F: WithParams> Value<F> {
     /// # Errors
     /// `name` is no token or is there already, or `value` holds control characters.
     pub fn param(self, name: &str, value: &str) -> Result<Self, ValueError> {
-        if gen_value(value).is_ok_and(|(rest, _)| rest.is_empty()) && !value.starts_with('"') {
-            self.add(name, format_args!("={value}"))
-        } else {
-            self.quoted(name, value)
-        }
+        if is_bare(value) { self.add(name, format_args!("={value}")) } else { self.quoted(name, value) }
     }
 
     /// Adds a parameter with a value in quotes, whether it needs them or not: the rule of some asks for them.
@@ -101,6 +97,12 @@ impl<F: WithParams> Value<F> {
         let _ = write!(self.text, "{}{name}{value}", F::SEPARATOR);
         Self::checked(self.text)
     }
+}
+
+/// Whether `gen-value = token / host / quoted-string` and the parameters of Via allow a text without quotes.
+fn is_bare(text: &str) -> bool {
+    let is_token = !text.is_empty() && text.bytes().all(is_token);
+    is_token || Host::parse(text).is_some() || text.parse::<IpAddr>().is_ok()
 }
 
 impl<F: WithAddress> Value<F> {
@@ -192,6 +194,16 @@ mod tests {
             reason.param("y", "\"").unwrap().as_str(),
             r#"SIP;cause=486;text="Busy";x="a;\"b\"";y="\"""#
         );
+    }
+
+    #[test]
+    fn only_tokens_and_hosts_stand_without_quotes() {
+        for text in ["z9hG4bK-1", "h.example", "[2001:db8::1]", "2001:db8::1", "192.0.2.1"] {
+            assert!(is_bare(text), "{text}");
+        }
+        for text in ["", "a@b", "é", "\\", "a:b", "<a>", "a b", "\"a\""] {
+            assert!(!is_bare(text), "{text}");
+        }
     }
 
     #[test]
