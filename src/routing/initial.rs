@@ -18,9 +18,9 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
     };
     // 4.2 step 1, 4.4 step 2: before the mode, before everything.
     if query.request.method() == Method::Invite
-        && uri.user().is_some_and(|user| view.config.is_emergency_number(&crate::uri::unescape(user)))
+        && let Some(number) = view.config.emergency_number(&uri)
     {
-        return emergency_call(query, view, &uri, reasons);
+        return emergency_call(query, view, &uri, number, reasons);
     }
     // 2.1: phones ask us whether we are there. With a user in it the question may be for somebody else.
     if query.request.method() == Method::Options && view.is_own(&uri) {
@@ -49,9 +49,18 @@ fn all_routes(query: &Query<'_>) -> usize {
 }
 
 /// To the gateways in their order, then to the proxies: an emergency call takes any route that exists.
-fn emergency_call(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Vec<Reason>) -> Decision {
+fn emergency_call(
+    query: &Query<'_>,
+    view: &View<'_>,
+    uri: &Uri<'_>,
+    number: &str,
+    mut reasons: Vec<Reason>,
+) -> Decision {
     reasons.push(Reason::IsEmergencyNumber);
-    let mut groups = gateways(query, view, uri, &mut reasons);
+    // The gateway gets the bare number, however it was written.
+    let plain = format!("sip:{number}@gateway.invalid");
+    let plain = Uri::parse(&plain).ok().filter(|_| uri.user() != Some(number));
+    let mut groups = gateways(query, view, plain.as_ref().unwrap_or(uri), &mut reasons);
     if query.source != Source::Proxy {
         let proxies = view.config.proxies().len();
         let reachable: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
@@ -82,25 +91,13 @@ fn gateways(
     (0..configured).filter_map(|index| Some(vec![Target::gateway(index, uri, view)?])).collect()
 }
 
-/// 4.2 steps 4 and 5: the proxies in their order, each a group, so that the next is tried when one does not answer.
-pub(super) fn to_proxies(query: &Query<'_>, view: &View<'_>, mut reasons: Vec<Reason>) -> Decision {
+/// 4.2 steps 4 and 5: the proxies in their order, each a group, so that the next is tried when one does not answer. A Route
+/// of the sender's own that leads elsewhere is the proxy's to follow: we carry nothing to addresses of a stranger's choice.
+pub(super) fn to_proxies(query: &Query<'_>, view: &View<'_>, reasons: Vec<Reason>) -> Decision {
     let Ok(uri) = query.request.uri() else {
         return decision(Outcome::Answer(400), Step::NoRoute, reasons, 0);
     };
     let own = own_routes(query.request, view);
-    // A Route of the sender's own that leads elsewhere, by number (RFC 3261 16.6 step 7).
-    let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
-    let elsewhere =
-        route.and_then(|route| view.address(&route.uri).filter(|_| view.proxy_at(&route.uri).is_none()));
-    if let Some(address) = elsewhere {
-        reasons.push(Reason::RouteLeadsThere);
-        return decision(
-            Outcome::Forward(vec![vec![Target::address(address)]]),
-            Step::RouteSet,
-            reasons,
-            own,
-        );
-    }
     let mut order: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
     if order.is_empty() {
         order = (0..view.config.proxies().len()).collect();

@@ -9,7 +9,7 @@ use crate::proxy::ContextId;
 use crate::registrar::{Home, Refusal};
 use crate::rng::Rng;
 use crate::routing::{Outcome, Source, decide_register};
-use crate::transaction::ServerId;
+use crate::transaction::{ClientId, ServerId};
 use crate::transport::{Outbox as _, Peer};
 use crate::upstream::TargetId;
 use bytes::Bytes;
@@ -22,14 +22,14 @@ impl Sas {
     pub(super) fn on_register(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {
         let unconfirmed = self.registrar.unconfirmed();
         let relays = self.mode.state() == State::Normal
-            // sas.md 3.4: after the return each waits for its turn. Who leaves need not.
-            && (is_removal(&request) || self.pacer.admits(self.world.now, unconfirmed));
+            // sas.md 3.4: after the return each waits for its turn.
+            && self.pacer.admits(self.world.now, unconfirmed);
         if !relays {
             let (status, response) = self.register_here(&request, from, Home::LocalOnly, out);
             self.transactions.respond(&mut self.world.ctx(out), server, status, response);
             return;
         }
-        let decision = decide_register(&self.query(&request, Source::User, false), &self.view());
+        let decision = decide_register(&self.query(&request, from, Source::User, false), &self.view());
         match &decision.outcome {
             Outcome::Answer(status) => self.refuse(server, &request, from, &Fault::new(*status), out),
             Outcome::Forward(groups) => {
@@ -91,6 +91,7 @@ impl Sas {
     pub(super) fn on_register_response(
         &mut self,
         context: ContextId,
+        client: ClientId,
         target: TargetId,
         response: &Response,
         out: &mut Actions,
@@ -106,11 +107,12 @@ impl Sas {
         {
             // sas.md 4.5: again without our Path, which is remembered.
             self.pathless.insert(target);
-            let query = self.query(relayed.request, relayed.source_kind, false);
+            let query = self.query(relayed.request, relayed.source, relayed.source_kind, false);
             let decision = decide_register(&query, &self.view());
             if let Outcome::Forward(groups) = decision.outcome {
                 let ctx = &mut self.world.ctx(out);
-                let silence = self.proxy.retry_without_path(ctx, &mut self.transactions, context, groups);
+                let silence =
+                    self.proxy.retry_without_path(ctx, &mut self.transactions, context, client, groups);
                 if let Some(silence) = silence {
                     self.on_silence(silence, out);
                 }
@@ -130,7 +132,7 @@ impl Sas {
 }
 
 /// 420 that names Path or nothing, or 421 that asks the phone for it.
-fn refuses_path(response: &Response) -> bool {
+pub(super) fn refuses_path(response: &Response) -> bool {
     match response.status() {
         420 => {
             response.first(HeaderName::Unsupported).is_none()
@@ -139,18 +141,6 @@ fn refuses_path(response: &Response) -> bool {
         421 => response.lists(HeaderName::Require, "path"),
         _ => false,
     }
-}
-
-/// Whether the request takes all its contacts away.
-fn is_removal(request: &Request) -> bool {
-    let mut contacts = request.contacts().flatten().peekable();
-    contacts.peek().is_some()
-        && contacts.all(|contact| match contact {
-            crate::headers::Contact::Star => true,
-            crate::headers::Contact::Address(address) => {
-                address.expires().or_else(|| request.expires()).is_some_and(|expires| expires.is_zero())
-            }
-        })
 }
 
 /// `sas.md` 3.4 and 3.5: `registration_time` at most, less up to a quarter so that refreshes spread; 0: what was asked for.

@@ -6,7 +6,7 @@ use super::{Actions, Notice, Sas};
 use crate::headers::Method;
 use crate::message::{Fault, Request};
 use crate::mode::{ModeEvent, State};
-use crate::proxy::{ContextId, Patience, Plan, Silence, SilenceKind, forward};
+use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, forward};
 use crate::routing::{Decision, Outcome, Query, Source, Step, decide};
 use crate::transaction::{ServerId, Unanswered};
 use crate::transport::{Outbox as _, Peer};
@@ -29,7 +29,7 @@ impl Sas {
     /// Sends on, or answers, a request other than REGISTER, CANCEL and ACK.
     pub(super) fn relay(&mut self, arrival: Arrival, out: &mut Actions) {
         let Arrival { server, request, from, source } = &arrival;
-        let decision = decide(&self.query(request, *source, false), &self.view());
+        let decision = decide(&self.query(request, *from, *source, false), &self.view());
         match decision.outcome {
             Outcome::Answer(200..=299) => self.answer_ok(*server, request, *from, out),
             Outcome::Answer(status) => {
@@ -60,11 +60,7 @@ impl Sas {
             source,
             record_route: sas.record_route && starts_dialog && !request.is_in_dialog(),
             path,
-            patience: Patience {
-                proxy: self.mode.patience(),
-                gateway: Some(sas.gateway_patience),
-                other: self.lost_dialog_patience(&request, decision.step),
-            },
+            patience: self.patience(&request, decision.step),
         };
         let silence =
             self.proxy.relay(&mut self.world.ctx(out), &mut self.transactions, server, request, from, plan);
@@ -73,14 +69,37 @@ impl Sas {
         }
     }
 
+    fn patience(&self, request: &Request, step: Step) -> Patience {
+        let lost_dialog = self.lost_dialog_patience(request, step);
+        // A request in a dialog with a gateway has no other gateway to go to.
+        let gateway =
+            if request.is_in_dialog() { lost_dialog } else { Some(self.world.config.sas.gateway_patience) };
+        Patience { proxy: self.mode.patience(), gateway, other: lost_dialog }
+    }
+
     fn lost_dialog_patience(&self, request: &Request, step: Step) -> Option<Duration> {
         let unsure = request.method() == Method::Bye || step == Step::RequestUri;
         let applies = self.mode.state() == State::Emergency && request.is_in_dialog() && unsure;
         applies.then_some(LOST_DIALOG_PATIENCE)
     }
 
-    pub(super) fn query<'a>(&self, request: &'a Request, source: Source, rescue: bool) -> Query<'a> {
-        Query { request, source, state: self.mode.state(), rescue, suspect: !self.upstream.is_available() }
+    pub(super) fn query<'a>(
+        &self,
+        request: &'a Request,
+        from: Peer,
+        source: Source,
+        rescue: bool,
+    ) -> Query<'a> {
+        let known = source != Source::User
+            || self.registrar.at(self.world.now, self.grace()).knows(from.address.ip());
+        Query {
+            request,
+            source,
+            state: self.mode.state(),
+            rescue,
+            known,
+            suspect: !self.upstream.is_available(),
+        }
     }
 
     /// An ACK of a 2xx travels on its own, without a transaction (RFC 3261 16.11, 17.1.1.3).
@@ -89,7 +108,7 @@ impl Sas {
             return self.on_dropped(from, out);
         }
         let source = self.view().source_of(ack, from);
-        let decision = decide(&self.query(ack, source, false), &self.view());
+        let decision = decide(&self.query(ack, from, source, false), &self.view());
         let Outcome::Forward(groups) = decision.outcome else {
             return self.on_dropped(from, out);
         };
@@ -122,8 +141,17 @@ impl Sas {
         if self.homecoming.awaits(unanswered.client) {
             self.homecoming = Homecoming::Over;
         }
-        if let Some(silence) = self.proxy.on_unanswered(unanswered, kind) {
+        let context = unanswered.owner.map(ContextId::from);
+        let emergency_call = context.and_then(|context| self.open_emergency_call(context)).cloned();
+        let ctx = &mut self.world.ctx(out);
+        let silence = self.proxy.on_unanswered(ctx, &mut self.transactions, unanswered, kind);
+        if let Some(silence) = silence {
             self.on_silence(silence, out);
+        } else if let (Some(request), Some(context)) = (emergency_call, context)
+            && self.open_emergency_call(context).is_none()
+        {
+            // Taken on by a target that fell silent then.
+            out.push(Notice::emergency_call_failed(&request).into());
         }
     }
 
@@ -147,14 +175,14 @@ impl Sas {
         if relayed.is_answered {
             return self.settle(context, out);
         }
+        // Of targets that were tried at once the others may yet answer (RFC 3261 16.7 step 6).
+        if kind != SilenceKind::Impatient && self.proxy.is_pending(context) {
+            return None;
+        }
         if relayed.is_cancelled {
             // The caller has hung up, and nobody is there to say so.
             let (request, from) = (relayed.request.clone(), relayed.source);
             self.answer_relayed(context, &request, from, 487, out);
-            return None;
-        }
-        if kind != SilenceKind::Impatient && self.proxy.is_pending(context) {
-            // One branch of several: its failure is its own.
             return None;
         }
         if self.proxy.has_alternative(context) {
@@ -177,12 +205,17 @@ impl Sas {
 
     /// Every route has been tried, and none has answered (`sas.md` section 11).
     fn note_lost_emergency_call(&self, context: ContextId, out: &mut Actions) {
-        if let Some(relayed) = self.proxy.relayed(context)
-            && self.is_emergency_call(relayed.request)
-            && !self.proxy.has_answer(context)
-        {
-            out.push(Notice::emergency_call_failed(relayed.request).into());
+        if let Some(request) = self.open_emergency_call(context) {
+            out.push(Notice::emergency_call_failed(request).into());
         }
+    }
+
+    /// The request of `context`, if it is a call to an emergency number that nobody has answered.
+    fn open_emergency_call(&self, context: ContextId) -> Option<&Request> {
+        let open = |relayed: &Relayed<'_>| !relayed.is_answered && !relayed.is_cancelled;
+        let relayed = self.proxy.relayed(context).filter(open)?;
+        let nobody = !self.proxy.has_answer(context) && self.is_emergency_call(relayed.request);
+        nobody.then_some(relayed.request)
     }
 
     fn settle(&mut self, context: ContextId, out: &mut Actions) -> Option<Silence> {
@@ -242,7 +275,7 @@ impl Sas {
             self.rescue_register(context, &request, from, out);
             return None;
         }
-        let decision = decide(&self.query(&request, source, true), &self.view());
+        let decision = decide(&self.query(&request, from, source, true), &self.view());
         // An emergency call has tried every route by now.
         if decision.step == Step::EmergencyNumber {
             return if self.proxy.is_pending(context) { None } else { self.unreachable(context, out) };

@@ -1,6 +1,7 @@
 //! Equality of URIs by RFC 3261 19.1.4.
 
-use super::{Uri, escape::unescape};
+use super::Uri;
+use super::escape::{canonical, unescape};
 
 /// These count even if they stand in one of the two URIs only.
 const NEVER_IGNORED: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
@@ -16,16 +17,27 @@ pub(super) fn equivalent(a: &Uri<'_>, b: &Uri<'_>) -> bool {
         // "A URI omitting any component with a default value will not match a URI explicitly containing that
         // component with its default value."
         && a.port() == b.port()
-        && params_agree(a, b)
-        && params_agree(b, a)
-        && headers_agree(a, b)
-        && headers_agree(b, a)
+        && tails_agree(a, b)
 }
 
-/// Case matters in user and password; an escape equals what it stands for.
+/// Parameters or headers that are looked up in each other at most: that work grows with the square of their number, and
+/// whoever sends a URI chooses it. Beyond that they agree if they stand there alike.
+const MOST_COMPARED: usize = 64;
+
+fn tails_agree(a: &Uri<'_>, b: &Uri<'_>) -> bool {
+    let is_long = |uri: &Uri<'_>| {
+        uri.params().nth(MOST_COMPARED).is_some() || uri.headers().nth(MOST_COMPARED).is_some()
+    };
+    if is_long(a) || is_long(b) {
+        return a.params_str().eq_ignore_ascii_case(b.params_str()) && a.headers_str() == b.headers_str();
+    }
+    params_agree(a, b) && params_agree(b, a) && headers_agree(a, b) && headers_agree(b, a)
+}
+
+/// Case matters in user and password; an escape equals what it stands for, unless that is a reserved character.
 fn same_text(a: Option<&str>, b: Option<&str>) -> bool {
     match (a, b) {
-        (Some(a), Some(b)) => a == b || unescape(a) == unescape(b),
+        (Some(a), Some(b)) => a == b || canonical(a) == canonical(b),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
     }
@@ -34,19 +46,19 @@ fn same_text(a: Option<&str>, b: Option<&str>) -> bool {
 fn params_agree(a: &Uri<'_>, b: &Uri<'_>) -> bool {
     a.params().all(|(name, value)| match b.param(&unescape(name)) {
         Some(other) => same_folded(value.unwrap_or_default(), other.unwrap_or_default()),
-        None => !NEVER_IGNORED.iter().any(|never| never.eq_ignore_ascii_case(name)),
+        None => !NEVER_IGNORED.iter().any(|never| never.eq_ignore_ascii_case(&unescape(name))),
     })
 }
 
 /// "URI header components are never ignored."
 fn headers_agree(a: &Uri<'_>, b: &Uri<'_>) -> bool {
     a.headers().all(|(name, value)| {
-        b.headers().any(|(other, also)| same_folded(name, other) && unescape(value) == unescape(also))
+        b.headers().any(|(other, also)| same_folded(name, other) && canonical(value) == canonical(also))
     })
 }
 
 fn same_folded(a: &str, b: &str) -> bool {
-    unescape(a).eq_ignore_ascii_case(&unescape(b))
+    canonical(a).eq_ignore_ascii_case(&canonical(b))
 }
 
 #[cfg(test)]
@@ -81,5 +93,25 @@ mod tests {
         assert!(!eq("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"));
         assert!(!eq("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"));
         assert!(!eq("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"));
+    }
+
+    #[test]
+    fn an_escaped_reserved_character_is_not_the_character() {
+        assert!(!eq("sip:a%3Bb@h", "sip:a;b@h"));
+        assert!(eq("sip:a%3Bb@h", "sip:a%3bb@h"));
+        assert!(!eq("sip:h?a=b%26c", "sip:h?a=b&c"));
+    }
+
+    #[test]
+    fn a_uri_with_very_many_parameters_equals_what_stands_there_alike() {
+        let many: String = (0..9000).map(|number| format!(";{number}")).collect();
+        assert!(eq(&format!("sip:a@h{many}"), &format!("sip:a@H{many}")));
+        assert!(!eq(&format!("sip:a@h{many}"), "sip:a@h"));
+    }
+
+    #[test]
+    fn a_parameter_is_never_ignored_however_its_name_is_written() {
+        assert!(!eq("sip:bob@biloxi.com", "sip:bob@biloxi.com;%75ser=phone"));
+        assert!(eq("sip:bob@biloxi.com;user=phone", "sip:bob@biloxi.com;%75ser=ph%6fne"));
     }
 }

@@ -33,6 +33,31 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     String::from_utf8(plain).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
+/// `text` in the one form that all its spellings share: escapes undone but those of reserved characters, which mean
+/// something else than the characters themselves (RFC 3261 19.1.4), and those of bytes beyond ASCII.
+pub(super) fn canonical(text: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'%', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut pieces = text.split('%');
+    let mut canonical = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let escaped = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match (escaped, piece.get(2..)) {
+            (Some(byte), Some(after)) if byte.is_ascii() && !b";/?:@&=+$,%".contains(&byte) => {
+                canonical.push(char::from(byte));
+                canonical.push_str(after);
+            }
+            _ => {
+                canonical.push('%');
+                canonical.push_str(&piece.get(..2).unwrap_or_default().to_ascii_uppercase());
+                canonical.push_str(piece.get(2..).unwrap_or(piece));
+            }
+        }
+    }
+    Cow::Owned(canonical)
+}
+
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
@@ -52,6 +77,14 @@ mod tests {
         assert_eq!(unescape("%ff"), "%ff");
         assert_eq!(unescape("100%"), "100%");
         assert_eq!(unescape("%zz"), "%zz");
+    }
+
+    #[test]
+    fn an_escaped_reserved_character_is_not_the_character() {
+        assert_eq!(canonical("%61%3b%2Fb"), "a%3B%2Fb");
+        assert_eq!(canonical("%2541"), "%2541");
+        assert_eq!(canonical("a%c3%A9%"), "a%C3%A9%");
+        assert_eq!(canonical("%é"), "%é");
     }
 
     #[test]

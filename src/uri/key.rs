@@ -18,7 +18,7 @@ impl AorKey {
     pub fn of(uri: &Uri<'_>, home: &HomeHosts) -> Option<Self> {
         let user = unescape(uri.user()?);
         let is_number = matches!(uri.scheme(), Scheme::Tel)
-            || matches!(uri.param("user"), Some(Some(kind)) if kind.eq_ignore_ascii_case("phone"));
+            || matches!(uri.param("user"), Some(Some(kind)) if unescape(kind).eq_ignore_ascii_case("phone"));
         if is_number {
             // RFC 3966 section 4: visual separators do not count.
             let digits: String =
@@ -97,6 +97,7 @@ mod tests {
         let none = HomeHosts::default();
         assert_eq!(key("tel:+1-201-555-0123", &none), "+12015550123");
         assert_eq!(key("sip:+1(201)5550123@gw.example;user=phone", &none), "+12015550123");
+        assert_eq!(key("sip:+1(201)5550123@gw.example;us%65r=ph%6Fne", &none), "+12015550123");
     }
 
     #[test]

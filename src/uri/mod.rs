@@ -109,7 +109,7 @@ impl<'a> Uri<'a> {
             return fail(UriErrorKind::TooLong, usize::from(u16::MAX));
         }
         let bytes = text.as_bytes();
-        let Some(colon) = bytes.iter().position(|&b| b == b':') else {
+        let Some(colon) = memchr::memchr(b':', bytes) else {
             return fail(UriErrorKind::Scheme, 0);
         };
         let scheme = &text[..colon];
@@ -119,8 +119,7 @@ impl<'a> Uri<'a> {
         {
             return fail(UriErrorKind::Scheme, 0);
         }
-        if let Some(offset) = bytes.iter().position(|&b| b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"'))
-        {
+        if let Some(offset) = bytes.iter().position(|&b| IS_BARRED.get(usize::from(b)) == Some(&true)) {
             return fail(UriErrorKind::Character, offset);
         }
         if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
@@ -207,10 +206,12 @@ impl<'a> Uri<'a> {
         })
     }
 
-    /// The parameter `name` (case does not matter): `Some(None)` if it stands there without a value.
+    /// The parameter `name` (neither case nor escapes in it matter): `Some(None)` if it stands there without a value.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Option<&'a str>> {
-        self.params().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.params()
+            .find(|(candidate, _)| unescape(candidate).eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// Whether the parameter `lr` is there: a loose router (RFC 3261 19.1.1).
@@ -243,6 +244,21 @@ impl<'a> Uri<'a> {
         UriBuf { text: self.text.into(), layout: self.layout }
     }
 }
+
+/// What stands in no URI: white space, control characters, and the delimiters `<`, `>` and `"` (RFC 3986 2).
+const IS_BARRED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        #[expect(clippy::indexing_slicing, reason = "constant evaluation; the index is below 256")]
+        {
+            table[byte] = b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"');
+        }
+        byte += 1;
+    }
+    table
+};
 
 /// RFC 3261 25.1: `SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]`
 fn parse_sip(text: &str, colon: usize) -> Result<Uri<'_>, UriError> {
@@ -417,6 +433,13 @@ mod tests {
         assert_eq!(uri.user(), Some("1234;phone-context=+1?x"));
         assert_eq!(uri.host(), Some(Host::Name("gw.example")));
         assert_eq!(uri.params_str(), "");
+    }
+
+    #[test]
+    fn an_escaped_parameter_name_is_the_same_name() {
+        // RFC 4475 3.1.1.3.
+        assert!(Uri::parse("sip:h;%6C%72").unwrap().is_loose_router());
+        assert_eq!(Uri::parse("sip:h;l%72=%20").unwrap().param("lr"), Some(Some("%20")));
     }
 
     #[test]
