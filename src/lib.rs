@@ -84,8 +84,11 @@
 //! | 3261 | section 10 (registrar), 16 (stateful proxy), 17 (transactions), 18.2 (server transport) over UDP; 19.1 URIs |
 //! | 3327 | our Path in relayed REGISTERs, others' Path kept with the binding |
 //! | 3581 | `rport` and `received`, both ways |
+//! | 3966 | telephone numbers as URIs, and as users of SIP URIs |
 //! | 4320 | no 408 for requests other than INVITE |
+//! | 5626 | section 4.4.1: CRLF keep-alives, in the framing of streams |
 //! | 6026 | the Accepted states |
+//! | 7118 | the framing of WebSocket messages |
 
 pub mod config;
 pub mod headers;
