@@ -99,3 +99,38 @@ fn the_arrows_make_no_circle() {
         below.insert(layer);
     }
 }
+
+/// The library has no clock, socket, thread or environment of its own. Clippy forbids the calls; this forbids the types.
+#[test]
+fn the_library_names_no_clock_socket_thread_or_environment() {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let forbidden = [
+        "std::time::Instant",
+        "SystemTime",
+        "UdpSocket",
+        "TcpStream",
+        "TcpListener",
+        "std::thread",
+        "std::env",
+        "std::fs",
+        "RandomState",
+        "unsafe ",
+    ];
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let found: Vec<_> = forbidden.iter().filter(|word| text.contains(**word)).collect();
+        assert!(found.is_empty(), "{}: {found:?}", file.display());
+    }
+}
+
+/// What a program takes in with the library, by name: nothing that brings a runtime.
+#[test]
+fn the_library_depends_on_little() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    let dependencies = manifest.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let names: Vec<&str> =
+        dependencies.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+    assert_eq!(names, ["bytes", "memchr", "nom", "rand_chacha", "siphasher", "thiserror"]);
+    assert!(manifest.contains("unsafe_code = \"forbid\""));
+}

@@ -1,7 +1,7 @@
 //! The step from [`Settings`] to [`Config`]: what could not work is refused here, so that nothing later has to ask.
 
 use super::{Settings, SurvivabilityMode};
-use crate::uri::{Host, Uri, UriBuf};
+use crate::uri::{AorKey, HomeHosts, Host, Uri, UriBuf, unescape};
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::{Deref, RangeInclusive};
@@ -62,10 +62,16 @@ impl Config {
         &self.gateways
     }
 
-    /// Whether `user` is an emergency number, digit for digit.
+    /// The emergency number that `uri` calls: its user, digit for digit, or its number without the visual separators and
+    /// the parameters of RFC 3966.
     #[must_use]
-    pub fn is_emergency_number(&self, user: &str) -> bool {
-        self.settings.sas.emergency_numbers.iter().any(|number| number == user)
+    pub fn emergency_number(&self, uri: &Uri<'_>) -> Option<&str> {
+        if self.settings.sas.emergency_numbers.is_empty() {
+            return None;
+        }
+        let (user, key) = (unescape(uri.user()?), AorKey::of(uri, &HomeHosts::default())?);
+        let numbers = self.settings.sas.emergency_numbers.iter();
+        numbers.map(String::as_str).find(|number| *number == user || *number == key.user())
     }
 }
 

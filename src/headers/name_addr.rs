@@ -35,6 +35,10 @@ impl<'a> NameAddr<'a> {
         let (display, uri, rest) = match memchr::memchr2(b'<', b';', behind_name.as_bytes()) {
             Some(at) if behind_name.as_bytes().get(at) == Some(&b'<') => {
                 let display = trim(start.get(..name_len + at).unwrap_or_default());
+                // RFC 4475 3.1.2.15: behind a comma another value would start wherever this is a list.
+                if name_len == 0 && display.contains(',') {
+                    return Err(ValueError::at(text, start));
+                }
                 let inner = behind_name.get(at + 1..).unwrap_or_default();
                 let (uri, rest) = inner.split_once('>').ok_or_else(|| ValueError::at(text, inner))?;
                 (display, uri, rest)
@@ -169,7 +173,16 @@ mod tests {
 
     #[test]
     fn broken_ones_are_refused() {
-        for bad in ["", "<sip:a@h", "\"x <sip:a@h>", "\"x\" sip:a@h", "<a@h>", "sip:a@h?x=y", "<sip:a@h> x"] {
+        for bad in [
+            "",
+            "<sip:a@h",
+            "\"x <sip:a@h>",
+            "\"x\" sip:a@h",
+            "<a@h>",
+            "sip:a@h?x=y",
+            "<sip:a@h> x",
+            "B, A <sip:a@h>",
+        ] {
             assert!(NameAddr::parse(bad).is_err(), "{bad}");
         }
     }

@@ -201,9 +201,9 @@ const fn code_is_three_digits(code: u16) -> bool {
     code >= 100 && code <= 999
 }
 
-/// `Status-Line = SIP-Version SP Status-Code SP Reason-Phrase CRLF`; a missing last SP is forgiven.
+/// `Status-Line = SIP-Version SP Status-Code SP Reason-Phrase CRLF`; a missing last SP is forgiven, as are more of them.
 fn status_line(input: &[u8]) -> IResult<&[u8], &[u8]> {
-    let mut version = (tag_no_case(&b"SIP/"[..]), take_till1(is_space), byte(' '));
+    let mut version = (tag_no_case(&b"SIP/"[..]), take_till1(is_space), take_while1(is_space));
     let (rest, _) = version.parse(input)?;
     take_till(is_space).parse(rest)
 }
@@ -286,6 +286,7 @@ mod tests {
             ("SIP/2.0 999 = 2**3 \r\n\r\n", 999, "= 2**3"),
             ("SIP/2.0 100 \r\n\r\n", 100, ""),
             ("SIP/2.0 183\r\n\r\n", 183, ""),
+            ("SIP/2.0  486  Busy Here\r\n\r\n", 486, "Busy Here"),
         ] {
             let Ok(Message::Response(response)) = Message::parse(text) else { panic!("{text}") };
             assert_eq!((response.status(), response.reason()), (status, reason));

@@ -56,6 +56,10 @@ impl Request {
         if self.malformed_line().is_some() {
             return Err(Fault::bad("Bad Header Field"));
         }
+        // A CR that ends no line ends one for some implementations, which would see a header field that we do not.
+        if self.headers().any(|header| has_bare_cr(header.value_bytes())) {
+            return Err(Fault::bad("Bad Header Field"));
+        }
         for via in self.vias() {
             via?;
         }
@@ -103,6 +107,10 @@ impl Request {
     }
 }
 
+fn has_bare_cr(value: &[u8]) -> bool {
+    memchr::memchr_iter(b'\r', value).any(|at| value.get(at + 1) != Some(&b'\n'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +141,8 @@ mod tests {
         assert_eq!(fault("SIP/2.0\r\nVia", "SIP/7.0\r\nVia"), "505 Version Not Supported");
         assert_eq!(fault("Call-ID: x\r\n", ""), "400 Missing Call-ID Header Field");
         assert_eq!(fault("Call-ID: x", "no colon here"), "400 Bad Header Field");
+        assert_eq!(fault("Call-ID: x", "Call-ID: x\r\nSubject: a\rEvil: b"), "400 Bad Header Field");
+        assert_eq!(fault("Call-ID: x", "Call-ID: x\r\nSubject: a\r\n b"), "fine");
         assert_eq!(fault("<sip:a@h>", "<sip:a@h"), "400 Bad From Header Field");
         assert_eq!(fault("To: <sip:b@h>", "To: <sip:b@h>\r\nt: <sip:c@h>"), "400 Repeated To Header Field");
         assert_eq!(fault("1 OPTIONS", "1 INVITE"), "400 CSeq Method Differs From Request");

@@ -117,9 +117,6 @@ impl Proxy {
         let context = ResponseContext::new(server, request, source, plan);
         let id = ContextId(self.contexts.insert(context));
         self.by_server.insert(server, id);
-        if is_invite && let Some(context) = self.contexts.get_mut(id.0) {
-            context.timer_c = Some(self.timers.arm(ctx.now + TIMER_C, Due::TimerC(id)));
-        }
         self.advance(ctx, transactions, id)
     }
 
@@ -198,8 +195,11 @@ impl Proxy {
             self.waiting.remove(&id);
         }
         context.sent_at = ctx.now;
-        if let Some(timer) = context.timer_c.take() {
-            self.timers.cancel(timer);
+        if context.request.method() == Method::Invite {
+            // 16.6 step 11: a Timer C for each client transaction, hence a new one for the branches of each group.
+            if let Some(timer) = context.timer_c.take() {
+                self.timers.cancel(timer);
+            }
             context.timer_c = Some(self.timers.arm(ctx.now + TIMER_C, Due::TimerC(id)));
         }
         let patience = hop.and_then(|hop| context.plan.patience.of(hop));
@@ -242,16 +242,20 @@ impl Proxy {
         self.advance(ctx, transactions, id)
     }
 
-    /// Like [`redirect`](Self::redirect), to the same targets without our Path, which they refused.
+    /// Like [`redirect`](Self::redirect), to the same targets without our Path, which `client` has just been refused for.
     pub(crate) fn retry_without_path(
         &mut self,
         ctx: &mut Ctx<'_>,
         transactions: &mut Transactions,
         id: ContextId,
+        client: ClientId,
         groups: Vec<Vec<Target>>,
     ) -> Option<Silence> {
         let context = self.contexts.get_mut(id.0)?;
         context.plan.path = false;
+        if let Some(refused) = context.branch_mut(client) {
+            refused.state = BranchState::Done;
+        }
         let drop_routes = context.plan.drop_routes;
         self.redirect(ctx, transactions, id, groups, drop_routes)
     }
@@ -312,6 +316,7 @@ impl Proxy {
         client: ClientId,
         response: &Response,
     ) -> Option<Silence> {
+        // What a target that was given up says late is no sign of life of those that were tried instead.
         if self.is_live(id, client) {
             self.arm_patience(ctx.now, id, None);
             self.waiting.remove(&id);
@@ -343,12 +348,15 @@ impl Proxy {
             200..=299 => {
                 branch.state = BranchState::Done;
                 // 16.7 step 5: each 2xx to an INVITE is forwarded, also of a branch that was given up.
-                if (is_invite || !context.is_answered)
-                    && let Some(bytes) = forward::upstream_response(response)
-                {
-                    context.is_answered = true;
+                if is_invite || !context.is_answered {
                     context.is_accepted |= is_invite;
-                    transactions.respond(ctx, context.server, status, bytes);
+                    match forward::upstream_response(response) {
+                        Some(bytes) => transactions.respond(ctx, context.server, status, bytes),
+                        // 16.7 step 3: it has no Via that leads to the caller, who has to hear something all the same.
+                        None if !context.is_answered => refuse(ctx, transactions, context, 502),
+                        None => {}
+                    }
+                    context.is_answered = true;
                 }
                 context.groups.clear();
                 for branch in &mut context.branches {
@@ -375,12 +383,27 @@ impl Proxy {
         }
     }
 
-    /// A request of ours ended without an answer.
-    pub(crate) fn on_unanswered(&mut self, unanswered: Unanswered, kind: SilenceKind) -> Option<Silence> {
-        let context_id = ContextId::from(unanswered.owner?);
-        let branch = self.contexts.get_mut(context_id.0)?.branch_mut(unanswered.client)?;
-        branch.state = BranchState::Done;
-        Some(Silence { context: context_id, proxy: proxy_of(branch.hop), kind })
+    /// A request of ours ended without a final response.
+    pub(crate) fn on_unanswered(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        transactions: &mut Transactions,
+        unanswered: Unanswered,
+        kind: SilenceKind,
+    ) -> Option<Silence> {
+        let id = ContextId::from(unanswered.owner?);
+        let branch = self.contexts.get_mut(id.0)?.branch_mut(unanswered.client)?;
+        let (hop, before) = (branch.hop, std::mem::replace(&mut branch.state, BranchState::Done));
+        if branch.is_abandoned {
+            // Its silence was noted when it was given up, and what was tried instead goes on.
+            self.reap(ctx.now, id);
+            return None;
+        }
+        if before == BranchState::Proceeding {
+            // It has taken the request on, so it is not silent: the same as its own 408 (16.7, 16.8).
+            return self.settle(ctx, transactions, id, best::tries_next(hop, 408));
+        }
+        Some(Silence { context: id, proxy: proxy_of(hop), kind })
     }
 
     /// Whether a branch that counts has yet to end.
@@ -406,13 +429,7 @@ impl Proxy {
             match best::final_response(context) {
                 Final::Best(status, response) => transactions.respond(ctx, context.server, status, response),
                 Final::Silent => transactions.abandon(context.server),
-                Final::Refused(status) => {
-                    let (request, fault, tag) = (&context.request, Fault::new(status), ctx.rng.token());
-                    let response =
-                        ResponseBuilder::new(request, context.source.address, status, tag.as_str());
-                    transactions.respond(ctx, context.server, status, response.finish());
-                    ctx.out.note_refusal(request, &fault);
-                }
+                Final::Refused(status) => refuse(ctx, transactions, context, status),
             }
         }
         self.reap(ctx.now, id);
@@ -477,6 +494,14 @@ const fn proxy_of(hop: Hop) -> Option<TargetId> {
         Hop::Proxy(target) => Some(target),
         Hop::Gateway | Hop::User | Hop::Address => None,
     }
+}
+
+/// Answers with a refusal of our own.
+fn refuse(ctx: &mut Ctx<'_>, transactions: &mut Transactions, context: &ResponseContext, status: u16) {
+    let (request, fault, tag) = (&context.request, Fault::new(status), ctx.rng.token());
+    let response = ResponseBuilder::new(request, context.source.address, status, tag.as_str());
+    transactions.respond(ctx, context.server, status, response.finish());
+    ctx.out.note_refusal(request, &fault);
 }
 
 /// RFC 3261 16.6 steps 8 to 10, for one target. A target that no flow reaches makes no branch.

@@ -73,24 +73,36 @@ impl<'a> View<'a> {
     /// the same host and port, whatever its user, since phones put other users into the Contact of a call than into that of
     /// a REGISTER; or else one whose REGISTER came from there. Of several, the one that registered first.
     ///
-    /// The last two do not count for the addresses of proxies and gateways, so that nobody gets the calls to the outside by
-    /// registering a contact there. That `uri` is not an address of ours is for the caller to see to.
+    /// A contact is *proven* if its REGISTER came from its address, and a proven one comes before one that is not, so that
+    /// nobody gets the calls of another phone by registering its contact; behind a NAT none is. For the addresses of
+    /// proxies and gateways only proven ones count, so that nobody gets the calls to the outside either. That `uri` is not
+    /// an address of ours is for the caller to see to.
     #[must_use]
     pub fn by_contact(&self, uri: &Uri<'_>) -> Option<&'a Binding> {
-        let table = &self.registrar.table;
-        let in_place = || table.at_uri(uri).take(MAX_CANDIDATES).filter(|binding| self.sees(binding));
-        let equivalent = in_place().find(|binding| binding.contact.as_uri().equivalent(uri));
-        if let Some(binding) = equivalent.or_else(|| in_place().next()) {
+        let place = uri.host_port();
+        let address = place.and_then(|place| place.socket_addr(place.port.unwrap_or(5060)));
+        let from_there = || address.and_then(|address| self.by_source(address));
+        // However many others claim the place, who sends from it is found.
+        if let Some(binding) = address.and_then(|address| self.own_contact(uri, address)) {
             return Some(binding);
         }
-        let place = uri.host_port()?;
-        let port = place.port.unwrap_or(5060);
-        let address = place.socket_addr(port);
-        if address.is_some_and(|address| self.registrar.infrastructure.contains(&address)) {
-            return None;
+        let table = &self.registrar.table;
+        let in_place = || table.at_uri(uri).take(MAX_CANDIDATES).filter(|binding| self.sees(binding));
+        let is_equivalent = |binding: &&Binding| binding.contact.as_uri().equivalent(uri);
+        let proven = in_place().filter(is_proven).find(is_equivalent).or_else(|| in_place().find(is_proven));
+        if proven.is_some() || address.is_some_and(|address| self.registrar.infrastructure.contains(&address))
+        {
+            return proven;
         }
-        let from_there = || address.and_then(|address| self.by_source(address));
-        self.at_host(place.host, port).or_else(from_there)
+        let claimed = in_place().find(is_equivalent).or_else(|| in_place().next());
+        let at_host = || place.and_then(|place| self.at_host(place.host, place.port.unwrap_or(5060)));
+        claimed.or_else(at_host).or_else(from_there)
+    }
+
+    /// The binding whose contact is `uri` and whose REGISTER came from `address`, which is that of `uri`.
+    fn own_contact(&self, uri: &Uri<'_>, address: SocketAddr) -> Option<&'a Binding> {
+        let mut bindings = self.registrar.table.by_source(address).take(MAX_CANDIDATES);
+        bindings.find(|binding| self.sees(binding) && binding.contact.as_uri().equivalent(uri))
     }
 
     /// A binding whose REGISTER came from `source`.
@@ -101,7 +113,10 @@ impl<'a> View<'a> {
     }
 
     fn at_host(&self, host: Host<'_>, port: u16) -> Option<&'a Binding> {
-        self.registrar.table.at_host(host, port).take(MAX_CANDIDATES).find(|binding| self.sees(binding))
+        let there = || {
+            self.registrar.table.at_host(host, port).take(MAX_CANDIDATES).filter(|binding| self.sees(binding))
+        };
+        there().find(is_proven).or_else(|| there().next())
     }
 
     /// Whether a request with `from` in its From, sent by `source`, is of a registered user: by the address of record, by
@@ -123,4 +138,9 @@ impl<'a> View<'a> {
         }
         if bindings.any(|binding| self.sees(binding)) { Standing::Registered } else { Standing::Former }
     }
+}
+
+/// Whether the REGISTER came from the host that its contact names.
+fn is_proven(binding: &&Binding) -> bool {
+    binding.contact.as_uri().host().and_then(|host| host.ip()) == Some(binding.source.ip())
 }

@@ -6,14 +6,28 @@ use crate::upstream::TargetId;
 use crate::uri::Uri;
 
 pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
+    let is_dead = query.is_emergency();
+    // Nothing answers an ACK, so it cannot be rescued later: it goes past a proxy that is merely suspect, if there is
+    // another way.
+    if !is_dead && query.suspect && query.request.method() == Method::Ack {
+        let past = follow(query, view, true);
+        if matches!(past.outcome, Outcome::Forward(_)) {
+            return past;
+        }
+    }
+    follow(query, view, is_dead)
+}
+
+/// By the route set or the remote target. `is_dead`: whether the proxies are.
+fn follow(query: &Query<'_>, view: &View<'_>, is_dead: bool) -> Decision {
     let Ok(uri) = query.request.uri() else {
         return answer(400, Step::NoRoute, vec![]);
     };
     let own = own_routes(query.request, view);
     let next = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
     match next {
-        Some(route) => by_route(query, view, &uri, &route, own),
-        None => by_remote_target(query, view, &uri, own),
+        Some(route) => by_route(query, view, &uri, &route, own, is_dead),
+        None => by_remote_target(query, view, &uri, own, is_dead),
     }
 }
 
@@ -25,15 +39,16 @@ fn forward(target: Target, step: Step, reasons: Vec<Reason>, drop_routes: usize)
     Decision { outcome: Outcome::Forward(vec![vec![target]]), step, reasons, drop_routes }
 }
 
-/// Whether a proxy as the next hop counts as dead for this request. An ACK cannot be rescued later, since nothing
-/// answers it, so it goes past a proxy that is merely suspect.
-fn is_dead(query: &Query<'_>) -> bool {
-    query.is_emergency() || (query.suspect && query.request.method() == Method::Ack)
-}
-
-fn by_route(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, route: &NameAddr<'_>, own: usize) -> Decision {
+fn by_route(
+    query: &Query<'_>,
+    view: &View<'_>,
+    uri: &Uri<'_>,
+    route: &NameAddr<'_>,
+    own: usize,
+    is_dead: bool,
+) -> Decision {
     if let Some(index) = view.proxy_at(&route.uri) {
-        if is_dead(query) {
+        if is_dead {
             return skip_dead_hops(query, view, uri, own);
         }
         return to_proxy(view, index, own);
@@ -43,7 +58,7 @@ fn by_route(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, route: &NameAddr<
     }
     // A host by name: the proxy's to resolve, or to be.
     match view.upstream.candidates().next() {
-        Some(TargetId(index)) if !is_dead(query) => to_proxy(view, index, own),
+        Some(TargetId(index)) if !is_dead => to_proxy(view, index, own),
         _ => skip_dead_hops(query, view, uri, own),
     }
 }
@@ -116,7 +131,13 @@ fn known_target(view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec<Reason>) -> Op
     Some(target)
 }
 
-fn by_remote_target(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usize) -> Decision {
+fn by_remote_target(
+    query: &Query<'_>,
+    view: &View<'_>,
+    uri: &Uri<'_>,
+    own: usize,
+    is_dead: bool,
+) -> Decision {
     let mut reasons = Vec::new();
     if let Some(target) = known_target(view, uri, &mut reasons) {
         return forward(target, Step::RouteSet, reasons, own);
@@ -127,7 +148,7 @@ fn by_remote_target(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usiz
         return answer(481, Step::Ourselves, reasons);
     }
     if let Some(index) = view.proxy_at(uri) {
-        if is_dead(query) {
+        if is_dead {
             return unreachable_target(query, view, uri, vec![Reason::NextHopDead]);
         }
         return to_proxy(view, index, own);
@@ -137,7 +158,7 @@ fn by_remote_target(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usiz
             reasons.push(Reason::NamesAddress);
             forward(Target::address(address), Step::RequestUri, reasons, own)
         }
-        (None, Some(TargetId(index))) if !is_dead(query) => to_proxy(view, index, own),
+        (None, Some(TargetId(index))) if !is_dead => to_proxy(view, index, own),
         (None, _) => unreachable_target(query, view, uri, reasons),
     }
 }

@@ -18,9 +18,9 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
     };
     // 4.2 step 1, 4.4 step 2: before the mode, before everything.
     if query.request.method() == Method::Invite
-        && uri.user().is_some_and(|user| view.config.is_emergency_number(&crate::uri::unescape(user)))
+        && let Some(number) = view.config.emergency_number(&uri)
     {
-        return emergency_call(query, view, &uri, reasons);
+        return emergency_call(query, view, &uri, number, reasons);
     }
     // 2.1: phones ask us whether we are there. With a user in it the question may be for somebody else.
     if query.request.method() == Method::Options && view.is_own(&uri) {
@@ -49,9 +49,18 @@ fn all_routes(query: &Query<'_>) -> usize {
 }
 
 /// To the gateways in their order, then to the proxies: an emergency call takes any route that exists.
-fn emergency_call(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Vec<Reason>) -> Decision {
+fn emergency_call(
+    query: &Query<'_>,
+    view: &View<'_>,
+    uri: &Uri<'_>,
+    number: &str,
+    mut reasons: Vec<Reason>,
+) -> Decision {
     reasons.push(Reason::IsEmergencyNumber);
-    let mut groups = gateways(query, view, uri, &mut reasons);
+    // The gateway gets the bare number, however it was written.
+    let plain = format!("sip:{number}@gateway.invalid");
+    let plain = Uri::parse(&plain).ok().filter(|_| uri.user() != Some(number));
+    let mut groups = gateways(query, view, plain.as_ref().unwrap_or(uri), &mut reasons);
     if query.source != Source::Proxy {
         let proxies = view.config.proxies().len();
         let reachable: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();

@@ -300,6 +300,20 @@ fn a_dialog_leaves_out_the_dead_proxy_and_delivers_to_a_registered_contact_or_th
 }
 
 #[test]
+fn an_ack_goes_past_a_suspect_proxy_only_if_it_can_be_delivered() {
+    let mut rig = Rig::new();
+    rig.register("bob", "<sip:bob@10.0.0.8:5062>", "10.0.0.8:5062");
+    let ack = |uri| {
+        let request = request(&in_dialog("ACK", uri, BORN_THROUGH_THE_PROXY));
+        let query =
+            Query { request: &request, source: Source::User, state: Normal, rescue: false, suspect: true };
+        decide(&query, &rig.view()).step
+    };
+    assert_eq!(ack("sip:bob@10.0.0.8:5062"), Step::DeadHopSkipped);
+    assert_eq!(ack("sip:b2bua@192.0.2.1"), Step::RouteSet);
+}
+
+#[test]
 fn what_only_the_dead_proxy_could_answer_is_answered_at_once() {
     let rig = Rig::new();
     let ask = |method, uri| rig.ask(Emergency, ALICE, &in_dialog(method, uri, BORN_THROUGH_THE_PROXY));

@@ -5,14 +5,16 @@
 //! call them until then. So their bindings are told to it, one at a time, each for the lifetime that is left, and within
 //! `return_rate`. A proxy that wants credentials gets no more than the first one, since nobody here has any.
 
+use super::register::refuses_path;
 use super::{Actions, Sas};
 use crate::headers::{HeaderName, Method};
-use crate::message::RequestBuilder;
+use crate::message::{RequestBuilder, Response};
 use crate::mode::State;
 use crate::registrar::{Binding, BindingId, CurrentContact, Origin};
 use crate::time::Instant;
 use crate::transaction::{ClientId, Outgoing};
 use crate::transport::Peer;
+use crate::upstream::TargetId;
 use std::time::Duration;
 
 /// Bindings that one event looks at, and the pause before the next ones or before another try at the pace.
@@ -27,8 +29,8 @@ pub(super) enum Homecoming {
     Over,
     /// The bindings behind `last` are next, at `at`.
     Due { since: Instant, last: Option<BindingId>, at: Instant },
-    /// `last` has been told, and its answer is awaited.
-    Asked { since: Instant, last: BindingId, client: ClientId },
+    /// The binding behind `before`, `last`, has been told to `target`, and its answer is awaited.
+    Asked { since: Instant, before: Option<BindingId>, last: BindingId, target: TargetId, client: ClientId },
 }
 
 impl Homecoming {
@@ -76,7 +78,7 @@ impl Sas {
             }
             let binding = binding.clone();
             self.homecoming = match self.tell_binding(&binding, out) {
-                Some(client) => Homecoming::Asked { since, last: id, client },
+                Some((target, client)) => Homecoming::Asked { since, before: last, last: id, target, client },
                 None => Homecoming::Over,
             };
             return;
@@ -91,12 +93,16 @@ impl Sas {
     }
 
     /// The proxy has answered.
-    pub(super) fn on_homecoming_response(&mut self, status: u16) {
-        let Homecoming::Asked { since, last, .. } = self.homecoming else {
+    pub(super) fn on_homecoming_response(&mut self, response: &Response) {
+        let Homecoming::Asked { since, before, last, target, .. } = self.homecoming else {
             return;
         };
-        self.homecoming = match status {
+        self.homecoming = match response.status() {
             100..=199 => return,
+            // sas.md 4.5: again without our Path, which is remembered.
+            420 | 421 if refuses_path(response) && self.pathless.insert(target) => {
+                Homecoming::Due { since, last: before, at: self.world.now }
+            }
             // 401, 403, 407: not without credentials. 5xx, 6xx: it has other troubles.
             401 | 403 | 407 | 500.. => Homecoming::Over,
             _ => Homecoming::Due { since, last: Some(last), at: self.world.now },
@@ -104,7 +110,7 @@ impl Sas {
     }
 
     /// A REGISTER of ours for a user of ours, to the proxy that requests go to. None if it cannot be sent.
-    fn tell_binding(&mut self, binding: &Binding, out: &mut Actions) -> Option<ClientId> {
+    fn tell_binding(&mut self, binding: &Binding, out: &mut Actions) -> Option<(TargetId, ClientId)> {
         debug_assert_eq!(self.mode.state(), State::Normal, "only a proxy that is back is told");
         let target = self.upstream.candidates().next()?;
         let proxy = self.world.config.proxies().get(target.0)?;
@@ -142,6 +148,6 @@ impl Sas {
             bytes: request.finish(),
             peer,
         };
-        Some(self.transactions.start(&mut self.world.ctx(out), outgoing, None))
+        Some((target, self.transactions.start(&mut self.world.ctx(out), outgoing, None)))
     }
 }

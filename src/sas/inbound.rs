@@ -3,7 +3,7 @@
 use super::relay::Arrival;
 use super::{Actions, Sas};
 use crate::headers::{HeaderName, Method, delta_seconds};
-use crate::message::{Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
+use crate::message::{Edits, Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
 use crate::proxy::{ContextId, own_branch};
 use crate::routing::{Hop, Source};
 use crate::transaction::{RequestMatch, ResponseMatch, ServerId};
@@ -38,27 +38,62 @@ impl Sas {
         match self.transactions.on_request(&mut self.world.ctx(out), &request, from, reserved) {
             RequestMatch::Absorbed => {}
             RequestMatch::Full => self.on_dropped(from, out),
-            RequestMatch::StrayAck => self.relay_ack(&request, from, out),
-            RequestMatch::New(server) => self.on_new_request(server, request, from, out),
+            RequestMatch::StrayAck => self.relay_ack(&self.undo_strict_routing(request), from, out),
+            RequestMatch::New(server) => {
+                let request = self.undo_strict_routing(request);
+                self.on_new_request(server, request, from, out);
+            }
+        }
+    }
+
+    /// RFC 3261 16.4: a strict router has put our Record-Route value into the Request-URI, and the remote target last into
+    /// Route. It is put back.
+    fn undo_strict_routing(&self, request: Request) -> Request {
+        let ours = request
+            .uri()
+            .is_ok_and(|uri| uri.user().is_none() && uri.param("lr").is_some() && self.view().is_own(&uri));
+        if !ours {
+            return request;
+        }
+        let mut routes: Vec<&str> = request.values(HeaderName::Route).collect();
+        let Some(target) = request.addresses(HeaderName::Route).last().and_then(Result::ok) else {
+            return request;
+        };
+        routes.pop();
+        let mut edits = Edits::new(&request);
+        edits.set_uri(&request, target.uri).remove_all(HeaderName::Route);
+        for route in routes {
+            edits.insert_first(HeaderName::Route, route);
+        }
+        match Message::parse_within(edits.finish(), &ParseLimits::new(usize::MAX, usize::MAX)) {
+            Ok(Message::Request(restored)) => restored,
+            Ok(Message::Response(_)) | Err(_) => request,
         }
     }
 
     pub(super) fn is_emergency_call(&self, request: &Request) -> bool {
-        let config = &self.world.config;
         request.method() == Method::Invite
-            && !config.sas.emergency_numbers.is_empty()
-            && request.uri().is_ok_and(|uri| {
-                uri.user().is_some_and(|user| config.is_emergency_number(&crate::uri::unescape(user)))
-            })
+            && request.uri().is_ok_and(|uri| self.world.config.emergency_number(&uri).is_some())
     }
 
     fn on_new_request(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {
         if let Err(fault) = request.validate() {
             return self.refuse(server, &request, from, &fault, out);
         }
+        // A call to an emergency number is not refused for anything that it can do without.
+        if request.method() != Method::Cancel && !self.is_emergency_call(&request) {
+            // RFC 3261 16.3 step 5. We know no extension that a proxy has to know.
+            let asked: Vec<&str> = request.values(HeaderName::ProxyRequire).collect();
+            if !asked.is_empty() {
+                return self.refuse_extensions(server, &request, from, &asked.join(", "), out);
+            }
+        }
         match request.method() {
             Method::Cancel => self.on_cancel(server, &request, from, out),
-            Method::Register => self.on_register(server, request, from, out),
+            Method::Register => match self.loop_fault(&request, Source::User) {
+                Some(fault) => self.refuse(server, &request, from, &fault, out),
+                None => self.on_register(server, request, from, out),
+            },
             Method::Options if request.max_forwards() == Ok(Some(0)) => {
                 // RFC 3261 16.3 step 3: the hop at which it ends answers.
                 self.answer_ok(server, &request, from, out);
@@ -134,6 +169,22 @@ impl Sas {
         out.note_refusal(request, fault);
     }
 
+    fn refuse_extensions(
+        &mut self,
+        server: ServerId,
+        request: &Request,
+        from: Peer,
+        unsupported: &str,
+        out: &mut Actions,
+    ) {
+        let (fault, tag) = (Fault::new(420), self.world.rng.token());
+        let response = ResponseBuilder::new(request, from.address, fault.status, tag.as_str())
+            .header(HeaderName::Unsupported, unsupported)
+            .finish();
+        self.transactions.respond(&mut self.world.ctx(out), server, fault.status, response);
+        out.note_refusal(request, &fault);
+    }
+
     pub(super) fn refusal(&mut self, request: &Request, from: Peer, fault: &Fault) -> Bytes {
         let tag = self.world.rng.token();
         let response = ResponseBuilder::new(request, from.address, fault.status, tag.as_str());
@@ -145,14 +196,14 @@ impl Sas {
             ResponseMatch::Absorbed => {}
             ResponseMatch::Pass(client, None) => {
                 if self.homecoming.awaits(client) {
-                    self.on_homecoming_response(response.status());
+                    self.on_homecoming_response(response);
                 }
             }
             ResponseMatch::Pass(client, Some(owner)) => {
                 let context = ContextId::from(owner);
                 if let Some(Hop::Proxy(target)) = self.proxy.hop_of(context, client) {
                     self.tell_upstream(UpstreamEvent::ResponseSeen { target }, out);
-                    if self.on_register_response(context, target, response, out) {
+                    if self.on_register_response(context, client, target, response, out) {
                         return;
                     }
                 }

@@ -154,6 +154,9 @@ impl Sas {
             Event::FlowClosed { flow } => {
                 self.world.flows.close(flow);
                 self.registrar.on_flow_closed(flow);
+                for unanswered in self.transactions.on_flow_closed(flow) {
+                    self.on_unanswered(unanswered, crate::proxy::SilenceKind::TransportFailed, out);
+                }
             }
             Event::Datagram { flow, from, data } => {
                 // A late datagram of a flow that is closed has nobody to answer on.

@@ -9,7 +9,7 @@ use crate::proxy::ContextId;
 use crate::registrar::{Home, Refusal};
 use crate::rng::Rng;
 use crate::routing::{Outcome, Source, decide_register};
-use crate::transaction::ServerId;
+use crate::transaction::{ClientId, ServerId};
 use crate::transport::{Outbox as _, Peer};
 use crate::upstream::TargetId;
 use bytes::Bytes;
@@ -91,6 +91,7 @@ impl Sas {
     pub(super) fn on_register_response(
         &mut self,
         context: ContextId,
+        client: ClientId,
         target: TargetId,
         response: &Response,
         out: &mut Actions,
@@ -110,7 +111,8 @@ impl Sas {
             let decision = decide_register(&query, &self.view());
             if let Outcome::Forward(groups) = decision.outcome {
                 let ctx = &mut self.world.ctx(out);
-                let silence = self.proxy.retry_without_path(ctx, &mut self.transactions, context, groups);
+                let silence =
+                    self.proxy.retry_without_path(ctx, &mut self.transactions, context, client, groups);
                 if let Some(silence) = silence {
                     self.on_silence(silence, out);
                 }
@@ -130,7 +132,7 @@ impl Sas {
 }
 
 /// 420 that names Path or nothing, or 421 that asks the phone for it.
-fn refuses_path(response: &Response) -> bool {
+pub(super) fn refuses_path(response: &Response) -> bool {
     match response.status() {
         420 => {
             response.first(HeaderName::Unsupported).is_none()

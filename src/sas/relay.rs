@@ -6,7 +6,7 @@ use super::{Actions, Notice, Sas};
 use crate::headers::Method;
 use crate::message::{Fault, Request};
 use crate::mode::{ModeEvent, State};
-use crate::proxy::{ContextId, Patience, Plan, Silence, SilenceKind, forward};
+use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, forward};
 use crate::routing::{Decision, Outcome, Query, Source, Step, decide};
 use crate::transaction::{ServerId, Unanswered};
 use crate::transport::{Outbox as _, Peer};
@@ -60,17 +60,21 @@ impl Sas {
             source,
             record_route: sas.record_route && starts_dialog && !request.is_in_dialog(),
             path,
-            patience: Patience {
-                proxy: self.mode.patience(),
-                gateway: Some(sas.gateway_patience),
-                other: self.lost_dialog_patience(&request, decision.step),
-            },
+            patience: self.patience(&request, decision.step),
         };
         let silence =
             self.proxy.relay(&mut self.world.ctx(out), &mut self.transactions, server, request, from, plan);
         if let Some(silence) = silence {
             self.on_silence(silence, out);
         }
+    }
+
+    fn patience(&self, request: &Request, step: Step) -> Patience {
+        let lost_dialog = self.lost_dialog_patience(request, step);
+        // A request in a dialog with a gateway has no other gateway to go to.
+        let gateway =
+            if request.is_in_dialog() { lost_dialog } else { Some(self.world.config.sas.gateway_patience) };
+        Patience { proxy: self.mode.patience(), gateway, other: lost_dialog }
     }
 
     fn lost_dialog_patience(&self, request: &Request, step: Step) -> Option<Duration> {
@@ -122,8 +126,17 @@ impl Sas {
         if self.homecoming.awaits(unanswered.client) {
             self.homecoming = Homecoming::Over;
         }
-        if let Some(silence) = self.proxy.on_unanswered(unanswered, kind) {
+        let context = unanswered.owner.map(ContextId::from);
+        let emergency_call = context.and_then(|context| self.open_emergency_call(context)).cloned();
+        let ctx = &mut self.world.ctx(out);
+        let silence = self.proxy.on_unanswered(ctx, &mut self.transactions, unanswered, kind);
+        if let Some(silence) = silence {
             self.on_silence(silence, out);
+        } else if let (Some(request), Some(context)) = (emergency_call, context)
+            && self.open_emergency_call(context).is_none()
+        {
+            // Taken on by a target that fell silent then.
+            out.push(Notice::emergency_call_failed(&request).into());
         }
     }
 
@@ -147,14 +160,14 @@ impl Sas {
         if relayed.is_answered {
             return self.settle(context, out);
         }
+        // Of targets that were tried at once the others may yet answer (RFC 3261 16.7 step 6).
+        if kind != SilenceKind::Impatient && self.proxy.is_pending(context) {
+            return None;
+        }
         if relayed.is_cancelled {
             // The caller has hung up, and nobody is there to say so.
             let (request, from) = (relayed.request.clone(), relayed.source);
             self.answer_relayed(context, &request, from, 487, out);
-            return None;
-        }
-        if kind != SilenceKind::Impatient && self.proxy.is_pending(context) {
-            // One branch of several: its failure is its own.
             return None;
         }
         if self.proxy.has_alternative(context) {
@@ -177,12 +190,17 @@ impl Sas {
 
     /// Every route has been tried, and none has answered (`sas.md` section 11).
     fn note_lost_emergency_call(&self, context: ContextId, out: &mut Actions) {
-        if let Some(relayed) = self.proxy.relayed(context)
-            && self.is_emergency_call(relayed.request)
-            && !self.proxy.has_answer(context)
-        {
-            out.push(Notice::emergency_call_failed(relayed.request).into());
+        if let Some(request) = self.open_emergency_call(context) {
+            out.push(Notice::emergency_call_failed(request).into());
         }
+    }
+
+    /// The request of `context`, if it is a call to an emergency number that nobody has answered.
+    fn open_emergency_call(&self, context: ContextId) -> Option<&Request> {
+        let open = |relayed: &Relayed<'_>| !relayed.is_answered && !relayed.is_cancelled;
+        let relayed = self.proxy.relayed(context).filter(open)?;
+        let nobody = !self.proxy.has_answer(context) && self.is_emergency_call(relayed.request);
+        nobody.then_some(relayed.request)
     }
 
     fn settle(&mut self, context: ContextId, out: &mut Actions) -> Option<Silence> {

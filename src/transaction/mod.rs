@@ -17,12 +17,13 @@ mod slab;
 use crate::headers::Method;
 use crate::message::{Request, Response};
 use crate::time::{Instant, TimerId, Timers};
-use crate::transport::{Ctx, Peer};
+use crate::transport::{Ctx, FlowId, Peer};
 use bytes::Bytes;
 use client::{Client, ClientMachine, ResponseStep};
 use key::{Key, KeyHasher, Keyed};
 use server::{Server, ServerMachine};
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 pub(crate) use slab::{Slab, SlabId};
@@ -323,6 +324,16 @@ impl Transactions {
     pub(crate) fn on_send_failed(&mut self, peer: Peer) -> Vec<Unanswered> {
         let range = (peer, ClientId(SlabId::FIRST))..=(peer, ClientId(SlabId::LAST));
         let failed: Vec<ClientId> = self.waiting.range(range).map(|(_, id)| *id).collect();
+        failed.into_iter().filter_map(|client| self.end_client(client)).collect()
+    }
+
+    /// `flow` is gone: the requests on it that have had no response fail (RFC 3261 17.1.4).
+    pub(crate) fn on_flow_closed(&mut self, flow: FlowId) -> Vec<Unanswered> {
+        // The lowest address there is, so that the walk starts with the flow's first request.
+        let lowest = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        let first = (Peer { flow, address: lowest }, ClientId(SlabId::FIRST));
+        let on_it = self.waiting.range(first..).take_while(|(peer, _)| peer.flow == flow);
+        let failed: Vec<ClientId> = on_it.map(|(_, id)| *id).collect();
         failed.into_iter().filter_map(|client| self.end_client(client)).collect()
     }
 

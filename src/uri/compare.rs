@@ -4,7 +4,7 @@
 //! Nothing is copied for URIs of ordinary size. Those with very many parameters or header fields are sorted first, so
 //! that no URI makes the comparison quadratic.
 
-use super::escape::{Unescaped, Unit, unescape_bytes};
+use super::escape::{Unescaped, Unit, says, unescape_bytes};
 use super::{Host, Scheme, Uri};
 use std::cmp::Ordering;
 
@@ -44,11 +44,6 @@ fn units(text: &str) -> Unescaped<'_> {
 
 fn folded(text: &str) -> impl Iterator<Item = Unit> + use<'_> {
     units(text).map(Unit::to_lower)
-}
-
-/// Whether `text` says `name`, which is in lower case.
-fn says(text: &str, name: &str) -> bool {
-    folded(text).map(|unit| unit.byte).eq(name.bytes())
 }
 
 fn params_agree(a: &Uri<'_>, b: &Uri<'_>) -> bool {
@@ -353,5 +348,17 @@ mod tests {
                 assert_eq!(sorted_params_agree(&a, &b), params_agree(&a, &b), "{a} {b}");
             }
         }
+    }
+
+    #[test]
+    fn an_escaped_reserved_character_is_not_the_character() {
+        assert!(!eq("sip:h?a=b%26c", "sip:h?a=b&c"));
+        assert!(!eq("sip:%2541@h", "sip:A@h"));
+    }
+
+    #[test]
+    fn a_parameter_is_never_ignored_however_its_name_is_written() {
+        assert!(!eq("sip:bob@biloxi.com", "sip:bob@biloxi.com;%75ser=phone"));
+        assert!(eq("sip:bob@biloxi.com;user=phone", "sip:bob@biloxi.com;%75ser=ph%6fne"));
     }
 }

@@ -164,6 +164,12 @@ impl Iterator for Unescaped<'_> {
     }
 }
 
+/// Whether `text` says `name`, with or without escapes and in whatever case.
+pub(super) fn says(text: &str, name: &str) -> bool {
+    let folded = Unescaped::new(text.as_bytes()).map(|unit| unit.byte.to_ascii_lowercase());
+    text.len() >= name.len() && folded.eq(name.bytes().map(|byte| byte.to_ascii_lowercase()))
+}
+
 /// `reserved = ";" / "/" / "?" / ":" / "@" / "&" / "=" / "+" / "$" / ","`
 const fn is_reserved(byte: u8) -> bool {
     matches!(byte, b';' | b'/' | b'?' | b':' | b'@' | b'&' | b'=' | b'+' | b'$' | b',')

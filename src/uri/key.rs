@@ -119,6 +119,7 @@ mod tests {
         let none = HomeHosts::default();
         assert_eq!(key("tel:+1-201-555-0123", &none), "+12015550123");
         assert_eq!(key("sip:+1(201)5550123@gw.example;user=phone", &none), "+12015550123");
+        assert_eq!(key("sip:+1(201)5550123@gw.example;us%65r=ph%6Fne", &none), "+12015550123");
     }
 
     #[test]

@@ -200,7 +200,7 @@ impl<'a> Uri<'a> {
     /// Whether `user=phone` says that the user is a telephone number.
     #[must_use]
     pub fn is_user_phone(&self) -> bool {
-        matches!(self.param("user"), Some(Some(kind)) if kind.eq_ignore_ascii_case("phone"))
+        matches!(self.param("user"), Some(Some(kind)) if escape::says(kind, "phone"))
     }
 
     /// What follows the scheme.
@@ -257,10 +257,10 @@ impl<'a> Uri<'a> {
         split_params(self.params_str())
     }
 
-    /// The parameter `name` (case does not matter): `Some(None)` if it stands there without a value.
+    /// The parameter `name` (neither case nor escapes in it matter): `Some(None)` if it stands there without a value.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Option<&'a str>> {
-        self.params().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.params().find(|(candidate, _)| escape::says(candidate, name)).map(|(_, value)| value)
     }
 
     /// Whether the parameter `lr` is there: a loose router (RFC 3261 19.1.1).
@@ -495,6 +495,13 @@ mod tests {
         assert_eq!(uri.user(), Some("1234;phone-context=+1?x"));
         assert_eq!(uri.host(), Some(Host::Name("gw.example")));
         assert_eq!(uri.params_str(), "");
+    }
+
+    #[test]
+    fn an_escaped_parameter_name_is_the_same_name() {
+        // RFC 4475 3.1.1.3.
+        assert!(Uri::parse("sip:h;%6C%72").unwrap().is_loose_router());
+        assert_eq!(Uri::parse("sip:h;l%72=%20").unwrap().param("lr"), Some(Some("%20")));
     }
 
     #[test]

@@ -1,0 +1,6 @@
+//! What the fuzz targets check, shared with the test that replays their corpus.
+
+#[path = "../../tests/fuzz_corpus/mod.rs"]
+mod checks;
+
+pub use checks::{edit, headers, message, sas, uri};

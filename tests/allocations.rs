@@ -1,0 +1,58 @@
+//! How often the hot paths may allocate. Counts are stable where times are not.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+#[path = "../benches/support/mod.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the benches use the rest")]
+mod support;
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use sip_survivability::Actions;
+use sip_survivability::message::Message;
+use sip_survivability::time::Instant;
+use std::hint::black_box;
+
+fn allocations(run: impl FnOnce()) -> u64 {
+    measure(run).count_total
+}
+
+#[test]
+fn an_index_is_one_allocation() {
+    let bytes = Bytes::from_static(support::INVITE.as_bytes());
+    assert_eq!(allocations(|| drop(black_box(Message::parse(bytes)))), 1);
+}
+
+#[test]
+fn typed_fields_and_validation_allocate_nothing() {
+    let invite = support::invite();
+    assert_eq!(allocations(|| support::read(&invite).unwrap()), 0);
+    assert_eq!(allocations(|| invite.validate().unwrap()), 0);
+}
+
+#[test]
+fn edits_are_three_allocations() {
+    let invite = support::invite();
+    assert_eq!(allocations(|| drop(black_box(support::forward(&invite)))), 3);
+}
+
+#[test]
+fn the_next_deadline_is_a_peek() {
+    let mut sas = support::branch();
+    let _ = sas.handle(Instant::ZERO, support::registration());
+    let _ = sas.handle(Instant::ZERO, support::call());
+    assert_eq!(allocations(|| assert!(sas.next_timeout().is_some())), 0);
+}
+
+#[test]
+fn a_retransmission_is_absorbed_in_three_allocations() {
+    let mut sas = support::branch();
+    let mut out = Actions::new();
+    sas.handle_into(Instant::ZERO, support::registration(), &mut out);
+    sas.handle_into(Instant::ZERO, support::call(), &mut out);
+    out.drain().for_each(drop);
+    let again = support::call();
+    // The index, the sent-by of the transaction's key, and the handle by which the answer is shared.
+    assert!(allocations(|| sas.handle_into(Instant::ZERO, again, &mut out)) <= 3);
+    assert_eq!(out.len(), 1);
+}

@@ -1,0 +1,106 @@
+//! CANCEL (RFC 3261 sections 9 and 16.10) and the ACK of refusals (17.1.1.3).
+
+use crate::rig::*;
+
+const BOB_URI: &str = "sip:bob@office.example";
+
+fn calling() -> (Rig, String, Sent) {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    let call = request("INVITE", BOB_URI, "c1");
+    let sent = rig.feed(ALICE, call.clone());
+    let invite = one(&sent, &format!("INVITE {BOB}")).clone();
+    (rig, call, invite)
+}
+
+#[test]
+fn a_cancel_of_a_ringing_call_gives_487_at_both_ends() {
+    let (mut rig, call, invite) = calling();
+    rig.feed(BOB, invite.answer(180, ""));
+    let sent = rig.feed(ALICE, same_transaction(&call, "CANCEL"));
+    assert_eq!(briefs(&sent), [format!("200 {ALICE}"), format!("CANCEL {BOB}")]);
+    // RFC 3261 9.1: the same Request-URI, Via, From, To, Call-ID and CSeq number.
+    let cancel = &sent[1];
+    assert_eq!(cancel.uri(), invite.uri());
+    assert_eq!(cancel.all("Via"), [invite.all("Via")[0]]);
+    for name in ["From", "To", "Call-ID"] {
+        assert_eq!(cancel.header(name), invite.header(name));
+    }
+    assert_eq!(cancel.header("CSeq"), "1 CANCEL");
+    rig.feed(BOB, cancel.answer(200, ""));
+    let sent = rig.feed(BOB, invite.answer(487, ""));
+    assert_eq!(briefs(&sent), [format!("ACK {BOB}"), format!("487 {ALICE}")]);
+    assert_eq!(sent[0].all("Via"), [invite.all("Via")[0]], "RFC 3261 17.1.1.3: one Via, the INVITE's");
+    assert_eq!(rig.feed(ALICE, same_transaction(&call, "ACK")), []);
+    assert_eq!(rig.run(secs(40)), [], "no retransmission after the ACK");
+    rig.drain();
+}
+
+#[test]
+fn a_cancel_before_any_provisional_waits_for_one() {
+    let (mut rig, call, invite) = calling();
+    assert_eq!(rig.feed_one(ALICE, same_transaction(&call, "CANCEL")).brief(), format!("200 {ALICE}"));
+    assert_eq!(rig.feed_one(BOB, invite.answer(100, "")).brief(), format!("CANCEL {BOB}"));
+}
+
+#[test]
+fn a_cancel_that_crosses_the_2xx_changes_nothing() {
+    let (mut rig, call, invite) = calling();
+    rig.feed(BOB, invite.answer(200, ""));
+    assert_eq!(rig.feed_one(ALICE, same_transaction(&call, "CANCEL")).brief(), format!("200 {ALICE}"));
+    rig.drain();
+}
+
+#[test]
+fn a_2xx_after_the_cancel_reaches_the_caller() {
+    let (mut rig, call, invite) = calling();
+    rig.feed(BOB, invite.answer(180, ""));
+    rig.feed(ALICE, same_transaction(&call, "CANCEL"));
+    assert_eq!(rig.feed_one(BOB, invite.answer(200, "")).brief(), format!("200 {ALICE}"));
+    rig.drain();
+}
+
+#[test]
+fn a_cancel_of_nothing_is_481() {
+    let mut rig = Rig::new();
+    let cancel = same_transaction(&request("INVITE", BOB_URI, "never"), "CANCEL");
+    assert_eq!(rig.feed_one(ALICE, cancel).brief(), format!("481 {ALICE}"));
+}
+
+/// RFC 3261 9.1: a phone that does not answer its CANCEL is given up after 64*T1.
+#[test]
+fn a_cancel_that_nobody_heeds_ends_in_487() {
+    let (mut rig, call, invite) = calling();
+    rig.feed(BOB, invite.answer(180, ""));
+    rig.feed(ALICE, same_transaction(&call, "CANCEL"));
+    let sent = rig.run(secs(33));
+    assert!(of(&sent, "CANCEL").len() > 5);
+    assert_eq!(of(&sent, "487")[0].to, address(ALICE));
+    rig.drain();
+}
+
+#[test]
+fn no_further_contact_is_tried_after_a_cancel() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    rig.bind_as("bob", CAROL, &format!("<sip:bob@{CAROL}>;q=0.1"));
+    let call = request("INVITE", BOB_URI, "c1");
+    let sent = rig.feed(ALICE, call.clone());
+    let invite = one(&sent, &format!("INVITE {BOB}")).clone();
+    rig.feed(BOB, invite.answer(180, ""));
+    rig.feed(ALICE, same_transaction(&call, "CANCEL"));
+    assert_eq!(briefs(&rig.feed(BOB, invite.answer(487, ""))).last(), Some(&format!("487 {ALICE}")));
+}
+
+#[test]
+fn a_refusal_is_sent_again_until_its_ack_comes() {
+    let (mut rig, call, invite) = calling();
+    rig.feed(BOB, invite.answer(486, ""));
+    let again = rig.run(millis(1600));
+    assert_eq!(briefs(&again), vec![format!("486 {ALICE}"); 2]);
+    // The callee's own retransmission is acknowledged here.
+    assert_eq!(briefs(&rig.feed(BOB, invite.answer(486, ""))), [format!("ACK {BOB}")]);
+    assert_eq!(rig.feed(ALICE, same_transaction(&call, "ACK")), []);
+    assert_eq!(rig.run(secs(40)), []);
+    rig.drain();
+}

@@ -1,0 +1,184 @@
+//! Several contacts of one user (RFC 3261 16.6, 16.7; `sas.md` 7.3).
+
+use crate::rig::*;
+
+const BOB_URI: &str = "sip:bob@office.example";
+const BOB_2: &str = "10.0.0.22:5060";
+
+/// In emergency, bob at two phones: both at once, or one after the other.
+fn two_phones(contact_2: &str) -> Rig {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    rig.bind_as("bob", BOB_2, &format!("<sip:bob@{BOB_2}>{contact_2}"));
+    rig
+}
+
+fn called(rig: &mut Rig, to: &str) -> Sent {
+    let sent = rig.feed(ALICE, request("INVITE", BOB_URI, "c1"));
+    one(&sent, &format!("INVITE {to}")).clone()
+}
+
+fn both_called(rig: &mut Rig) -> (Sent, Sent) {
+    let sent = rig.feed(ALICE, request("INVITE", BOB_URI, "c1"));
+    (one(&sent, &format!("INVITE {BOB}")).clone(), one(&sent, &format!("INVITE {BOB_2}")).clone())
+}
+
+#[test]
+fn contacts_of_equal_q_ring_at_once_and_the_first_2xx_cancels_the_others() {
+    let mut rig = two_phones("");
+    let (a, b) = both_called(&mut rig);
+    assert_ne!(a.header("Via"), b.header("Via"), "each branch has its own id");
+    rig.feed(BOB, a.answer(180, ""));
+    rig.feed(BOB_2, b.answer(180, ""));
+    let sent = rig.feed(BOB, a.answer(200, ""));
+    assert_eq!(briefs(&sent), [format!("200 {ALICE}"), format!("CANCEL {BOB_2}")]);
+    rig.feed(BOB_2, sent[1].answer(200, ""));
+    assert_eq!(rig.feed_one(BOB_2, b.answer(487, "")).brief(), format!("ACK {BOB_2}"));
+    rig.drain();
+}
+
+#[test]
+fn of_two_2xx_in_a_race_both_reach_the_caller() {
+    let mut rig = two_phones("");
+    let (a, b) = both_called(&mut rig);
+    assert_eq!(briefs(&rig.feed(BOB, a.answer(200, "")))[0], format!("200 {ALICE}"));
+    assert_eq!(briefs(&rig.feed(BOB_2, b.answer(200, ""))), [format!("200 {ALICE}")]);
+    rig.drain();
+}
+
+#[test]
+fn the_best_refusal_is_forwarded_once_all_have_refused() {
+    let mut rig = two_phones("");
+    let (a, b) = both_called(&mut rig);
+    assert_eq!(briefs(&rig.feed(BOB, a.answer(503, ""))), [format!("ACK {BOB}")]);
+    assert_eq!(briefs(&rig.feed(BOB_2, b.answer(486, ""))), [format!("ACK {BOB_2}"), format!("486 {ALICE}")]);
+    rig.drain();
+}
+
+#[test]
+fn a_6xx_ends_the_search_and_waits_for_the_cancelled() {
+    let mut rig = two_phones("");
+    let (a, b) = both_called(&mut rig);
+    rig.feed(BOB_2, b.answer(180, ""));
+    let sent = rig.feed(BOB, a.answer(603, ""));
+    assert_eq!(briefs(&sent), [format!("ACK {BOB}"), format!("CANCEL {BOB_2}")]);
+    let sent = rig.feed(BOB_2, b.answer(487, ""));
+    assert_eq!(briefs(&sent), [format!("ACK {BOB_2}"), format!("603 {ALICE}")]);
+    rig.drain();
+}
+
+#[test]
+fn the_next_q_is_tried_when_the_one_before_refuses() {
+    let mut rig = two_phones(";q=0.5");
+    let a = called(&mut rig, BOB);
+    let sent = rig.feed(BOB, a.answer(486, ""));
+    assert_eq!(briefs(&sent), [format!("ACK {BOB}"), format!("INVITE {BOB_2}")]);
+    assert_eq!(briefs(&rig.feed(BOB_2, sent[1].answer(480, ""))).last(), Some(&format!("480 {ALICE}")));
+    rig.drain();
+}
+
+#[test]
+fn a_503_alone_becomes_500() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    let a = called(&mut rig, BOB);
+    assert_eq!(
+        briefs(&rig.feed(BOB, a.answer(503, "Retry-After: 9\r\n"))).last(),
+        Some(&format!("500 {ALICE}"))
+    );
+}
+
+/// RFC 3261 16.7 step 6: the best response is chosen when all have answered. One phone that cannot be reached is
+/// one branch's failure, whatever else could be tried after the group.
+#[test]
+fn one_unreachable_phone_does_not_end_the_ringing_of_the_others() {
+    for icmp in [true, false] {
+        let mut rig = two_phones("");
+        rig.bind_as("bob", CAROL, &format!("<sip:bob@{CAROL}>;q=0.1"));
+        let (a, _) = both_called(&mut rig);
+        rig.feed(BOB, a.answer(180, ""));
+        let sent = if icmp { rig.failed(BOB_2) } else { rig.run(secs(34)) };
+        let others = sent.iter().filter(|sent| sent.to != address(BOB_2)).cloned().collect::<Vec<_>>();
+        assert_eq!(briefs(&others), Vec::<String>::new(), "icmp: {icmp}");
+        assert_eq!(briefs(&rig.feed(BOB, a.answer(200, ""))), [format!("200 {ALICE}")]);
+        rig.drain();
+    }
+}
+
+/// 16.6 step 11, 16.8: a Timer C for each client transaction.
+#[test]
+fn every_group_has_its_own_timer_c() {
+    let mut rig = two_phones(";q=0.5");
+    let a = called(&mut rig, BOB);
+    rig.feed(BOB, a.answer(180, ""));
+    let sent = rig.run(secs(186));
+    let cancel = one(&sent, &format!("CANCEL {BOB}")).clone();
+    rig.feed(BOB, cancel.answer(200, ""));
+    let sent = rig.feed(BOB, a.answer(487, ""));
+    let b = one(&sent, &format!("INVITE {BOB_2}")).clone();
+    rig.feed(BOB_2, b.answer(180, ""));
+    // It rings for ever, and is gone.
+    let sent = rig.run(secs(300));
+    one(&sent, &format!("CANCEL {BOB_2}"));
+    // The best of the two: the 487 of the first phone, and the silence of the second.
+    assert_eq!(of(&sent, "487").first().map(|sent| sent.to), Some(address(ALICE)));
+    rig.drain();
+}
+
+#[test]
+fn each_provisional_but_100_starts_timer_c_again() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    let a = called(&mut rig, BOB);
+    for _ in 0..4 {
+        rig.feed(BOB, a.answer(183, ""));
+        assert!(of(&rig.run(secs(170)), "CANCEL").is_empty());
+    }
+    rig.feed(BOB, a.answer(100, ""));
+    assert_eq!(of(&rig.run(secs(20)), "CANCEL")[0].to, address(BOB));
+}
+
+#[test]
+fn the_caller_hears_every_provisional_but_100() {
+    let mut rig = two_phones("");
+    let (a, b) = both_called(&mut rig);
+    assert_eq!(rig.feed(BOB, a.answer(100, "")), []);
+    assert_eq!(rig.feed_one(BOB, a.answer(180, "")).brief(), format!("180 {ALICE}"));
+    let session = rig.feed_one(BOB_2, b.answer(183, "X-Mark: kept\r\n"));
+    assert_eq!((session.brief(), session.header("X-Mark")), (format!("183 {ALICE}"), "kept"));
+    assert_eq!(session.all("Via").len(), 1);
+}
+
+#[test]
+fn nobody_answers_an_invite_is_408() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    called(&mut rig, BOB);
+    assert_eq!(of(&rig.run(secs(33)), "408")[0].to, address(ALICE));
+    rig.drain();
+}
+
+#[test]
+fn the_only_phone_unreachable_is_480_at_once() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    called(&mut rig, BOB);
+    assert_eq!(briefs(&rig.failed(BOB)), [format!("480 {ALICE}")]);
+    rig.feed(ALICE, same_transaction(&request("INVITE", BOB_URI, "c1"), "ACK"));
+    rig.drain();
+}
+
+/// RFC 3261 16.7 step 3: a response without a Via below ours can go nowhere, and 16.7 wants a final response all the same.
+#[test]
+fn a_2xx_without_the_callers_via_ends_the_request_all_the_same() {
+    for method in ["INVITE", "MESSAGE"] {
+        let mut rig = Rig::lost();
+        rig.bind("bob", BOB);
+        let sent = rig.feed(ALICE, request(method, BOB_URI, "c1"));
+        let a = one(&sent, &format!("{method} {BOB}")).clone();
+        let below = format!("Via: {}\r\n", a.all("Via")[1]);
+        let sent = rig.feed(BOB, a.answer(200, "").replacen(&below, "", 1));
+        assert_eq!(briefs(&sent), [format!("502 {ALICE}")], "{method}");
+        rig.drain();
+    }
+}

@@ -1,0 +1,27 @@
+//! The library's behaviour: `Sas` as a box, driven by datagrams in virtual time. Each test is named after the rule that
+//! it holds.
+
+#[cfg(test)]
+mod cancel;
+#[cfg(test)]
+mod dialog;
+#[cfg(test)]
+mod emergency;
+#[cfg(test)]
+mod fork;
+#[cfg(test)]
+mod forward;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod register;
+#[cfg(test)]
+mod rescue;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod several;
+#[cfg(test)]
+mod storm;
+#[cfg(test)]
+mod transaction;

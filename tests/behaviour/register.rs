@@ -1,0 +1,215 @@
+//! REGISTER in both states (`sas.md` 2.1, 3.4, 4.5; RFC 3261 10.3; RFC 3327).
+
+use crate::rig::*;
+use sip_survivability::config::SurvivabilityMode;
+use sip_survivability::mode::State;
+
+fn reg(cseq: u32) -> String {
+    register("bob", BOB, &format!("Contact: <sip:bob@{BOB}>\r\nExpires: 3600\r\n"), cseq)
+}
+
+#[test]
+fn in_normal_a_register_is_relayed_with_our_path_and_recorded_from_the_2xx() {
+    let mut rig = Rig::new();
+    let relayed = rig.feed_one(BOB, reg(1));
+    assert_eq!(relayed.brief(), format!("REGISTER {PROXY}"));
+    assert_eq!(relayed.header("Path"), format!("<sip:{SAS};lr>"));
+    assert_eq!(relayed.all("Record-Route"), Vec::<&str>::new());
+    assert_eq!(rig.sas.registrar().len(), 0);
+    let ok = rig.feed_one(PROXY, relayed.answer(200, &format!("Contact: <sip:bob@{BOB}>;expires=1800\r\n")));
+    assert_eq!(ok.header("Contact"), format!("<sip:bob@{BOB}>;expires=1800"));
+    let binding = rig.sas.registrar().iter().next().unwrap();
+    assert_eq!((binding.origin.as_str(), (binding.expires_at - rig.now).as_secs()), ("proxy", 1800));
+    rig.run(secs(1801));
+    assert_eq!(rig.sas.registrar().len(), 0);
+    rig.drain();
+}
+
+#[test]
+fn a_challenge_passes_through_untouched_and_stores_nothing() {
+    let mut rig = Rig::new();
+    let relayed = rig.feed_one(BOB, reg(1));
+    let challenge = "WWW-Authenticate: Digest realm=\"x\", nonce=\"a,b\"\r\n";
+    let passed = rig.feed_one(PROXY, relayed.answer(401, challenge));
+    assert_eq!(
+        (passed.brief(), passed.header("WWW-Authenticate")),
+        (format!("401 {BOB}"), "Digest realm=\"x\", nonce=\"a,b\"")
+    );
+    assert_eq!(rig.sas.registrar().len(), 0);
+    rig.drain();
+}
+
+#[test]
+fn a_removal_takes_the_binding_away_once_the_proxy_agrees() {
+    for lines in
+        [format!("Contact: <sip:bob@{BOB}>;expires=0\r\n"), "Contact: *\r\nExpires: 0\r\n".to_owned()]
+    {
+        let mut rig = Rig::new();
+        rig.bind("bob", BOB);
+        let relayed = rig.feed_one(BOB, register("bob", BOB, &lines, 2));
+        assert_eq!(rig.sas.registrar().len(), 1);
+        rig.feed(PROXY, relayed.answer(200, ""));
+        assert_eq!(rig.sas.registrar().len(), 0, "{lines}");
+    }
+}
+
+/// `sas.md` 4.5: again without Path, and remembered. Nothing of the first try is left behind.
+#[test]
+fn a_proxy_that_refuses_path_gets_the_register_without_and_is_remembered() {
+    let mut rig = Rig::new();
+    let first = rig.feed_one(BOB, reg(1));
+    let second = rig.feed_one(PROXY, first.answer(420, "Unsupported: path\r\n"));
+    assert_eq!((second.brief(), second.header("Path")), (format!("REGISTER {PROXY}"), ""));
+    let granted = format!("Contact: <sip:bob@{BOB}>;expires=60\r\n");
+    assert_eq!(rig.feed_one(PROXY, second.answer(200, &granted)).brief(), format!("200 {BOB}"));
+    assert_eq!(rig.feed_one(BOB, reg(2)).header("Path"), "");
+    rig.drain();
+}
+
+#[test]
+fn in_emergency_a_register_is_answered_here_with_the_short_expiry_and_all_contacts() {
+    let mut rig = Rig::lost();
+    let ok = rig.feed_one(BOB, reg(1));
+    let (uri, expires) = ok.header("Contact").rsplit_once(";expires=").unwrap();
+    assert_eq!((ok.brief(), uri.to_owned()), (format!("200 {BOB}"), format!("<sip:bob@{BOB}>")));
+    assert!((15..=20).contains(&expires.parse::<u64>().unwrap()));
+    rig.feed(CAROL, register("bob", CAROL, &format!("Contact: <sip:bob@{CAROL}>\r\n"), 1));
+    let all = rig.feed_one(CAROL, register("bob", CAROL, "", 2));
+    assert_eq!(all.all("Contact").len(), 2, "a REGISTER without Contact asks");
+    rig.run(secs(21));
+    assert_eq!(rig.sas.registrar().len(), 0);
+}
+
+#[test]
+fn bindings_are_kept_at_both_transitions_and_those_of_the_proxy_past_their_lifetime() {
+    let mut rig = Rig::new();
+    let relayed = rig.feed_one(BOB, reg(1));
+    rig.feed(PROXY, relayed.answer(200, &format!("Contact: <sip:bob@{BOB}>;expires=30\r\n")));
+    rig.cut();
+    rig.run(secs(60));
+    assert_eq!(rig.sas.state(), State::Emergency);
+    let sent = rig.feed(ALICE, request("INVITE", "sip:bob@office.example", "c1"));
+    one(&sent, &format!("INVITE {BOB}"));
+}
+
+#[test]
+fn after_the_return_the_proxy_gets_no_more_than_the_rate_and_the_rest_is_served_here() {
+    let mut rig = Rig::lost_with(|settings| {
+        settings.sas.return_rate = 5;
+        settings.sas.minimum_dwell = secs(0);
+    });
+    let user = |i: u32| (format!("u{i}"), format!("10.0.1.{i}:5060"));
+    let text = |i: u32, cseq| {
+        let (user, at) = user(i);
+        register(&user, &at, &format!("Contact: <sip:{user}@{at}>\r\n"), cseq)
+    };
+    for i in 1..=20 {
+        assert_eq!(rig.feed_one(&user(i).1, text(i, 1)).brief(), format!("200 {}", user(i).1));
+    }
+    rig.up.insert(address(PROXY));
+    rig.run(secs(6));
+    assert_eq!(rig.sas.state(), State::Normal);
+    let sent: Vec<_> = (1..=20).flat_map(|i| rig.feed(&user(i).1, text(i, 2))).collect();
+    assert_eq!(of(&sent, "REGISTER").len(), 5);
+    assert_eq!(of(&sent, "200").len(), 15);
+}
+
+#[test]
+fn always_emergency_serves_from_the_start_and_never_probes() {
+    let mut rig = Rig::cold(|settings| {
+        settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
+    });
+    rig.bind("bob", BOB);
+    let sent = rig.feed(ALICE, request("INVITE", "sip:bob@office.example", "c1"));
+    one(&sent, &format!("INVITE {BOB}"));
+    rig.run(secs(100));
+    assert_eq!((rig.probes, rig.sas.state()), (0, State::Emergency));
+}
+
+/// RFC 3261 16.3 step 4, for REGISTER too: a proxy that sends it back would get it again until its hops are used up.
+#[test]
+fn a_register_that_the_proxy_sends_back_is_482_at_the_second_turn() {
+    let mut rig = Rig::new();
+    let first = rig.feed_one(BOB, reg(1));
+    let back = |sent: &Sent| {
+        let via = format!("Via: {}", sent.header("Via"));
+        sent.text.replacen(
+            &via,
+            &format!(
+                "Via: SIP/2.0/UDP {PROXY};branch=z9hG4bK{}\r\n{via}",
+                sent.at.as_micros() + sent.text.len() as u64
+            ),
+            1,
+        )
+    };
+    let answer = rig.feed_one(PROXY, back(&first));
+    assert_eq!(answer.brief(), format!("482 {PROXY}"));
+}
+
+#[test]
+fn an_emergency_number_cannot_be_registered() {
+    let mut rig = Rig::lost();
+    let text = register("911", BOB, &format!("Contact: <sip:911@{BOB}>\r\n"), 1);
+    assert_eq!(rig.feed_one(BOB, text).brief(), format!("403 {BOB}"));
+}
+
+/// The proxy that was restarted is told of those whose long lifetime it had granted, one after the other.
+#[test]
+fn after_the_return_the_proxy_is_told_who_is_registered() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    rig.bind("carol", CAROL);
+    rig.cut();
+    rig.run(secs(7));
+    rig.up.insert(address(PROXY));
+    let mut told = Vec::new();
+    for _ in 0..200 {
+        for sent in rig.run(millis(100)) {
+            let at = sent.to.to_string();
+            told.push(sent.header("To").to_owned());
+            rig.feed(&at, sent.answer(200, ""));
+        }
+    }
+    assert_eq!(told, ["<sip:bob@office.example>", "<sip:carol@office.example>"]);
+    rig.drain();
+}
+
+#[test]
+fn a_proxy_that_wants_credentials_is_told_of_one_only() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    rig.bind("carol", CAROL);
+    rig.cut();
+    rig.run(secs(7));
+    rig.up.insert(address(PROXY));
+    let mut told = 0;
+    for _ in 0..200 {
+        for sent in rig.run(millis(100)) {
+            told += 1;
+            rig.feed(PROXY, sent.answer(401, ""));
+        }
+    }
+    assert_eq!(told, 1);
+}
+
+/// A proxy that the telling finds to refuse Path gets the rest without.
+#[test]
+fn the_telling_learns_that_a_proxy_refuses_path() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    rig.bind("carol", CAROL);
+    rig.cut();
+    rig.run(secs(7));
+    rig.up.insert(address(PROXY));
+    let mut paths = Vec::new();
+    for _ in 0..200 {
+        for sent in rig.run(millis(100)) {
+            let has_path = !sent.header("Path").is_empty();
+            paths.push((sent.header("To").to_owned(), has_path));
+            let (status, lines) = if has_path { (420, "Unsupported: path\r\n") } else { (200, "") };
+            rig.feed(PROXY, sent.answer(status, lines));
+        }
+    }
+    let (bob, carol) = ("<sip:bob@office.example>".to_owned(), "<sip:carol@office.example>".to_owned());
+    assert_eq!(paths, [(bob.clone(), true), (bob, false), (carol, false)]);
+}

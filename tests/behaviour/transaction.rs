@@ -1,0 +1,105 @@
+//! Retransmissions and ends (RFC 3261 section 17, RFC 6026, RFC 4320).
+
+use crate::rig::*;
+
+const BOB_URI: &str = "sip:bob@office.example";
+
+#[test]
+fn an_invite_gets_100_at_once_and_its_retransmissions_the_latest_provisional() {
+    let mut rig = Rig::new();
+    let call = request("INVITE", BOB_URI, "c1");
+    let sent = rig.feed(ALICE, call.clone());
+    assert_eq!(sent[0].brief(), format!("100 {ALICE}"));
+    assert!(!sent[0].header("To").contains("tag="), "RFC 3261 8.2.6.2");
+    let invite = sent[1].clone();
+    assert_eq!(briefs(&rig.feed(ALICE, call.clone())), [format!("100 {ALICE}")]);
+    rig.feed(PROXY, invite.answer(180, ""));
+    assert_eq!(briefs(&rig.feed(ALICE, call)), [format!("180 {ALICE}")]);
+}
+
+#[test]
+fn an_invite_is_sent_seven_times_over_half_a_minute() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    rig.feed(ALICE, request("INVITE", BOB_URI, "c1"));
+    assert_eq!(of(&rig.run(secs(33)), "INVITE").len(), 6);
+}
+
+/// RFC 6026: 2xx are sent on, each of them, for 64*T1, and INVITEs absorbed meanwhile.
+#[test]
+fn each_2xx_of_an_invite_is_sent_on_and_the_invite_is_absorbed() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    let call = request("INVITE", BOB_URI, "c1");
+    let sent = rig.feed(ALICE, call.clone());
+    let invite = one(&sent, &format!("INVITE {BOB}")).clone();
+    for _ in 0..5 {
+        assert_eq!(briefs(&rig.feed(BOB, invite.answer(200, ""))), [format!("200 {ALICE}")]);
+        assert_eq!(rig.feed(ALICE, call.clone()), []);
+        assert_eq!(rig.run(secs(4)), []);
+    }
+    rig.drain();
+}
+
+#[test]
+fn a_non_invite_gets_its_answer_again_and_no_100() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    let text = request("MESSAGE", BOB_URI, "m1");
+    let message = rig.feed_one(ALICE, text.clone());
+    assert_eq!(rig.feed(ALICE, text.clone()), []);
+    assert_eq!(rig.feed(BOB, message.answer(100, "")), []);
+    assert_eq!(briefs(&rig.feed(BOB, message.answer(200, ""))), [format!("200 {ALICE}")]);
+    assert_eq!(briefs(&rig.feed(ALICE, text)), [format!("200 {ALICE}")]);
+    assert_eq!(rig.feed(BOB, message.answer(200, "")), []);
+    rig.drain();
+}
+
+/// RFC 4320 4.2.
+#[test]
+fn a_non_invite_that_nobody_answers_is_not_answered_408() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    rig.feed(ALICE, request("MESSAGE", BOB_URI, "m1"));
+    assert!(rig.run(secs(60)).iter().all(|sent| sent.brief() == format!("MESSAGE {BOB}")));
+    assert_eq!(rig.sas.load(), (0, 0));
+}
+
+#[test]
+fn requests_without_the_magic_cookie_are_matched_by_rfc_2543() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    let call = request("INVITE", BOB_URI, "c1").replace("branch=z9hG4bKc1", "branch=old");
+    let sent = rig.feed(ALICE, call.clone());
+    let invite = one(&sent, &format!("INVITE {BOB}")).clone();
+    assert_eq!(briefs(&rig.feed(ALICE, call.clone())), [format!("100 {ALICE}")]);
+    rig.feed(BOB, invite.answer(486, ""));
+    rig.feed(ALICE, same_transaction(&call, "ACK"));
+    assert_eq!(rig.run(secs(40)), []);
+}
+
+#[test]
+fn nothing_is_left_of_a_busy_hour() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    for i in 0..200 {
+        if i == 60 {
+            rig.cut();
+        }
+        if i == 120 {
+            rig.up.insert(address(PROXY));
+        }
+        let method = ["INVITE", "MESSAGE", "OPTIONS", "SUBSCRIBE"][i % 4];
+        let text = request(method, BOB_URI, &format!("x{i}"));
+        let sent = rig.feed(ALICE, text.clone());
+        let answers = [100, 180, 200, 302, 404, 420, 486, 500, 503, 603];
+        for (j, sent) in sent.iter().filter(|sent| sent.is_request()).enumerate() {
+            rig.feed(&sent.to.to_string(), sent.answer(answers[(i + j) % answers.len()], ""));
+        }
+        if i % 3 == 0 && method == "INVITE" {
+            rig.feed(ALICE, same_transaction(&text, "CANCEL"));
+        }
+        rig.run(millis(317));
+    }
+    rig.drain();
+}
