@@ -15,10 +15,9 @@ use sip_survivability::time::Instant;
 use sip_survivability::{Actions, Event, Sas};
 
 fn size(events: &[Event]) -> Throughput {
-    let sizes = events.iter().map(|event| match event {
-        Event::Datagram { data, .. } => data.len() as u64,
-        _ => 0,
-    });
+    let sizes = events
+        .iter()
+        .map(|event| if let Event::Datagram { data, .. } = event { data.len() as u64 } else { 0 });
     Throughput::Bytes(sizes.sum())
 }
 

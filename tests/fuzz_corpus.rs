@@ -16,7 +16,7 @@ fn replay(target: &str, check: fn(&[u8])) {
     assert!(!files.is_empty(), "{} is empty", folder.display());
     for file in files {
         // Shown where a check fails.
-        println!("{}", file.display());
+        eprintln!("{}", file.display());
         let input = fs::read(&file).unwrap();
         check(&input);
         for cut in (0..input.len()).step_by(input.len() / 16 + 1) {

@@ -24,7 +24,7 @@ pub const INVITE: &str = "INVITE sip:bob@branch.example SIP/2.0\r\n\
     Session-Expires: 1800\r\n\
     User-Agent: Desk Phone 5 (7.2.1)\r\n\
     Content-Type: application/sdp\r\n\
-    Content-Length: 187\r\n\r\n\
+    Content-Length: 191\r\n\r\n\
     v=0\r\no=alice 53655765 2353687637 IN IP4 192.0.2.101\r\ns=-\r\nc=IN IP4 192.0.2.101\r\nt=0 0\r\n\
     m=audio 49170 RTP/AVP 9 8 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n\
     a=fmtp:101 0-15\r\na=sendrecv\r\n";
@@ -125,13 +125,13 @@ pub fn transaction() -> Vec<Event> {
 }
 
 fn requests(actions: &Actions) -> Vec<Request> {
-    let payloads = actions.iter().filter_map(|action| match action {
-        Action::Send { payload, .. } => Message::parse(payload.clone()).ok(),
-        _ => None,
-    });
-    let requests = payloads.filter_map(|message| match message {
-        Message::Request(request) => Some(request),
-        Message::Response(_) => None,
-    });
-    requests.collect()
+    let mut requests = Vec::new();
+    for action in actions {
+        if let Action::Send { payload, .. } = action
+            && let Ok(Message::Request(request)) = Message::parse(payload.clone())
+        {
+            requests.push(request);
+        }
+    }
+    requests
 }

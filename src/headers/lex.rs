@@ -1,10 +1,7 @@
 //! The lexical rules that many header fields share (RFC 3261 25.1), as nom parsers over text.
 
-use nom::branch::alt;
-use nom::bytes::complete::{take_while, take_while1};
-use nom::combinator::recognize;
 use nom::error::{Error, ErrorKind};
-use nom::{Err, IResult, Parser};
+use nom::{Err, IResult};
 
 pub(super) type Lexed<'a> = IResult<&'a str, &'a str>;
 
@@ -33,6 +30,20 @@ pub(super) const fn is_lws(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
+/// The first byte of `text` that is not of a class, and so where the run of those that are ends. Classes that are asked for
+/// here hold either no byte beyond ASCII or all, so that a character is never cut.
+fn run(text: &str, is_member: impl Fn(u8) -> bool) -> usize {
+    text.bytes().position(|byte| !is_member(byte)).unwrap_or(text.len())
+}
+
+fn split(input: &str, at: usize) -> Lexed<'_> {
+    input.split_at_checked(at).map(|(taken, rest)| (rest, taken)).ok_or_else(|| failure(input))
+}
+
+const fn failure(input: &str) -> Err<Error<&str>> {
+    Err::Error(Error { input, code: ErrorKind::Char })
+}
+
 /// `text` without white space around it.
 pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches(is_lws)
@@ -40,21 +51,21 @@ pub(crate) fn trim(text: &str) -> &str {
 
 /// `token`
 pub(super) fn token(input: &str) -> Lexed<'_> {
-    take_while1(|c: char| c.is_ascii() && is_token(c as u8)).parse(input)
+    match run(input, is_token) {
+        0 => Err(failure(input)),
+        end => split(input, end),
+    }
 }
 
 /// `SWS = [LWS]`
 pub(super) fn sws(input: &str) -> Lexed<'_> {
-    take_while(is_lws).parse(input)
+    split(input, run(input, |byte| is_lws(char::from(byte))))
 }
 
 /// `quoted-string = SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE`, quotes included.
 pub(super) fn quoted_string(input: &str) -> Lexed<'_> {
     let end = input.starts_with('"').then(|| closing_quote(input)).flatten();
-    match end.and_then(|end| input.split_at_checked(end)) {
-        Some((quoted, rest)) => Ok((rest, quoted)),
-        None => Err(Err::Error(Error::new(input, ErrorKind::Char))),
-    }
+    split(input, end.ok_or_else(|| failure(input))?)
 }
 
 /// Behind the quote that closes the one at the start of `text`.
@@ -75,8 +86,15 @@ pub(super) fn closing_quote(text: &str) -> Option<usize> {
 /// `gen-value = token / host / quoted-string`. Anything up to a delimiter counts as a host here: IPv6 references and
 /// the `:` and `@` that implementations write.
 pub(super) fn gen_value(input: &str) -> Lexed<'_> {
-    let plain = |c: char| !is_lws(c) && !matches!(c, ';' | ',' | '"' | '<' | '>' | '=' | '?');
-    alt((quoted_string, recognize(take_while1(plain)))).parse(input)
+    if input.starts_with('"') {
+        return quoted_string(input);
+    }
+    let is_delimiter =
+        |byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b';' | b',' | b'"' | b'<' | b'>' | b'=' | b'?');
+    match run(input, |byte| !is_delimiter(byte)) {
+        0 => Err(failure(input)),
+        end => split(input, end),
+    }
 }
 
 #[cfg(test)]

@@ -32,21 +32,25 @@ impl<'a> Iterator for List<'a> {
 pub(crate) fn first_value_len(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (mut at, mut bracketed) = (0, false);
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'"' => match text.get(at..).and_then(closing_quote) {
-                Some(len) => {
-                    at += len;
-                    continue;
-                }
-                None => return text.len(),
+    while let Some(rest) = bytes.get(at..) {
+        let found = if bracketed {
+            memchr::memchr2(b'"', b'>', rest)
+        } else {
+            memchr::memchr3(b'"', b'<', b',', rest)
+        };
+        let Some(found) = found else { break };
+        at += found;
+        match bytes.get(at) {
+            Some(b'"') => match text.get(at..).and_then(closing_quote) {
+                Some(len) => at += len,
+                None => break,
             },
-            b'<' => bracketed = true,
-            b'>' => bracketed = false,
-            b',' if !bracketed => return at,
-            _ => {}
+            Some(b',') => return at,
+            _ => {
+                bracketed = !bracketed;
+                at += 1;
+            }
         }
-        at += 1;
     }
     text.len()
 }

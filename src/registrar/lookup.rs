@@ -4,7 +4,7 @@ use super::Registrar;
 use super::binding::{Binding, Origin};
 use crate::time::Instant;
 use crate::uri::{AorKey, HomeHosts, Host, Uri};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// How many bindings in the same place are looked at for one that is equivalent. A phone has a few lines; more of the same
@@ -110,6 +110,12 @@ impl<'a> View<'a> {
     pub fn by_source(&self, source: SocketAddr) -> Option<&'a Binding> {
         let bindings = self.registrar.table.by_source(source);
         bindings.take(MAX_CANDIDATES).find(|binding| self.sees(binding))
+    }
+
+    /// Whether a binding's REGISTER came from `host`, whatever the port.
+    #[must_use]
+    pub fn knows(&self, host: IpAddr) -> bool {
+        self.registrar.table.of_host(host).take(MAX_CANDIDATES).any(|binding| self.sees(binding))
     }
 
     fn at_host(&self, host: Host<'_>, port: u16) -> Option<&'a Binding> {

@@ -9,7 +9,7 @@ use crate::transport::FlowId;
 use crate::uri::{AorKey, Host, Scheme, Uri};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Bound;
 use std::time::Duration;
 
@@ -219,7 +219,16 @@ impl Table {
 
     /// The bindings whose REGISTER came from `source`, in order of registration.
     pub(super) fn by_source(&self, source: SocketAddr) -> impl Iterator<Item = &Binding> {
-        let range = (source, BindingId::FIRST)..=(source, BindingId::LAST);
+        self.between(source, source)
+    }
+
+    /// The bindings whose REGISTER came from `host`, from whichever port.
+    pub(super) fn of_host(&self, host: IpAddr) -> impl Iterator<Item = &Binding> {
+        self.between(SocketAddr::new(host, 0), SocketAddr::new(host, u16::MAX))
+    }
+
+    fn between(&self, first: SocketAddr, last: SocketAddr) -> impl Iterator<Item = &Binding> {
+        let range = (first, BindingId::FIRST)..=(last, BindingId::LAST);
         self.sources.range(range).filter_map(|(_, id)| self.bindings.get(id))
     }
 }

@@ -4,6 +4,7 @@ use super::{Decision, Hop, Outcome, Query, Reason, Step, Target, View, own_route
 use crate::headers::{HeaderName, Method, NameAddr};
 use crate::upstream::TargetId;
 use crate::uri::Uri;
+use std::net::SocketAddr;
 
 pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
     let is_dead = query.is_emergency();
@@ -54,13 +55,28 @@ fn by_route(
         return to_proxy(view, index, own);
     }
     if let Some(address) = view.address(&route.uri) {
-        return forward(Target::address(address), Step::RouteSet, vec![Reason::RouteLeadsThere], own);
+        return to_address(query, address, Step::RouteSet, vec![Reason::RouteLeadsThere], own);
     }
     // A host by name: the proxy's to resolve, or to be.
     match view.upstream.candidates().next() {
         Some(TargetId(index)) if !is_dead => to_proxy(view, index, own),
         _ => skip_dead_hops(query, view, uri, own),
     }
+}
+
+/// To an address that only the request names. A stranger's request is not carried there: we would be its open relay.
+fn to_address(
+    query: &Query<'_>,
+    address: SocketAddr,
+    step: Step,
+    mut reasons: Vec<Reason>,
+    drop_routes: usize,
+) -> Decision {
+    if query.known {
+        return forward(Target::address(address), step, reasons, drop_routes);
+    }
+    reasons.push(Reason::SenderUnknown);
+    answer(481, Step::NoRoute, reasons)
 }
 
 /// The route set says so: the Request-URI stays, also where it names us.
@@ -85,7 +101,7 @@ fn skip_dead_hops(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usize)
             address.filter(|_| !view.is_own(&route.uri) && view.proxy_at(&route.uri).is_none())
         {
             reasons.push(Reason::RouteLeadsThere);
-            return forward(Target::address(address), Step::DeadHopSkipped, reasons, drop_routes);
+            return to_address(query, address, Step::DeadHopSkipped, reasons, drop_routes);
         }
         drop_routes += 1;
     }
@@ -156,7 +172,7 @@ fn by_remote_target(
     match (view.address(uri), view.upstream.candidates().next()) {
         (Some(address), _) => {
             reasons.push(Reason::NamesAddress);
-            forward(Target::address(address), Step::RequestUri, reasons, own)
+            to_address(query, address, Step::RequestUri, reasons, own)
         }
         (None, Some(TargetId(index))) if !is_dead => to_proxy(view, index, own),
         (None, _) => unreachable_target(query, view, uri, reasons),

@@ -91,25 +91,13 @@ fn gateways(
     (0..configured).filter_map(|index| Some(vec![Target::gateway(index, uri, view)?])).collect()
 }
 
-/// 4.2 steps 4 and 5: the proxies in their order, each a group, so that the next is tried when one does not answer.
-pub(super) fn to_proxies(query: &Query<'_>, view: &View<'_>, mut reasons: Vec<Reason>) -> Decision {
+/// 4.2 steps 4 and 5: the proxies in their order, each a group, so that the next is tried when one does not answer. A Route
+/// of the sender's own that leads elsewhere is the proxy's to follow: we carry nothing to addresses of a stranger's choice.
+pub(super) fn to_proxies(query: &Query<'_>, view: &View<'_>, reasons: Vec<Reason>) -> Decision {
     let Ok(uri) = query.request.uri() else {
         return decision(Outcome::Answer(400), Step::NoRoute, reasons, 0);
     };
     let own = own_routes(query.request, view);
-    // A Route of the sender's own that leads elsewhere, by number (RFC 3261 16.6 step 7).
-    let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
-    let elsewhere =
-        route.and_then(|route| view.address(&route.uri).filter(|_| view.proxy_at(&route.uri).is_none()));
-    if let Some(address) = elsewhere {
-        reasons.push(Reason::RouteLeadsThere);
-        return decision(
-            Outcome::Forward(vec![vec![Target::address(address)]]),
-            Step::RouteSet,
-            reasons,
-            own,
-        );
-    }
     let mut order: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
     if order.is_empty() {
         order = (0..view.config.proxies().len()).collect();

@@ -45,6 +45,8 @@ pub struct Query<'a> {
     pub state: State,
     /// The proxy set left this request unanswered: decide as in the emergency state (`sas.md` 3.3, suspect).
     pub rescue: bool,
+    /// The sender is a proxy, a gateway, or at an address from which somebody has registered.
+    pub known: bool,
     /// No proxy is known to be reachable at present.
     pub suspect: bool,
 }

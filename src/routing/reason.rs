@@ -97,6 +97,8 @@ named! {
         TargetIsDead => "target_is_dead",
         /// The remote target is nobody that we know.
         TargetUnknown => "target_unknown",
+        /// The sender is nobody that we know, and so is the target.
+        SenderUnknown => "sender_unknown",
         /// Only INVITE goes to the gateway.
         NotACall => "not_a_call",
         /// Subscriptions are not served without the proxy.

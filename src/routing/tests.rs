@@ -58,6 +58,10 @@ impl Rig {
         self
     }
 
+    fn query<'a>(&self, request: &'a Request, source: Source, state: State, rescue: bool) -> Query<'a> {
+        Query { request, source, state, rescue, known: true, suspect: false }
+    }
+
     fn view(&self) -> View<'_> {
         View {
             config: &self.config,
@@ -78,7 +82,7 @@ impl Rig {
         let view = self.view();
         let peer = Peer { flow: FlowId(0), address: from.parse().unwrap() };
         let source = view.source_of(&request, peer);
-        let decision = decide(&Query { request: &request, source, state, rescue, suspect: false }, &view);
+        let decision = decide(&self.query(&request, source, state, rescue), &view);
         let outcome = match &decision.outcome {
             Outcome::Answer(status) => status.to_string(),
             Outcome::Forward(groups) => {
@@ -305,8 +309,7 @@ fn an_ack_goes_past_a_suspect_proxy_only_if_it_can_be_delivered() {
     rig.register("bob", "<sip:bob@10.0.0.8:5062>", "10.0.0.8:5062");
     let ack = |uri| {
         let request = request(&in_dialog("ACK", uri, BORN_THROUGH_THE_PROXY));
-        let query =
-            Query { request: &request, source: Source::User, state: Normal, rescue: false, suspect: true };
+        let query = Query { suspect: true, ..rig.query(&request, Source::User, Normal, false) };
         decide(&query, &rig.view()).step
     };
     assert_eq!(ack("sip:bob@10.0.0.8:5062"), Step::DeadHopSkipped);
@@ -332,6 +335,17 @@ fn a_dialog_of_nobody_is_481() {
     }
     let elsewhere = in_dialog("BYE", "sip:nobody@office.example", "");
     assert_eq!(rig.ask(Emergency, ALICE, &elsewhere), "no_route: 481 (target_unknown)");
+}
+
+#[test]
+fn a_stranger_gets_nothing_carried_to_an_address_of_its_choice() {
+    let rig = Rig::new();
+    let info = request(&in_dialog("INFO", "sip:victim@203.0.113.5", "<sip:203.0.113.6;lr>"));
+    let query = rig.query(&info, Source::User, Normal, false);
+    assert_eq!(decide(&query, &rig.view()).step, Step::RouteSet);
+    assert_eq!(decide(&Query { known: false, ..query }, &rig.view()).outcome, Outcome::Answer(481));
+    let call = with_routes("INVITE", "sip:bob@office.example", "<sip:203.0.113.6;lr>", "");
+    assert_eq!(rig.ask(Normal, ALICE, &call), "proxy: as it came at 192.0.2.1:5060 (normal_state)");
 }
 
 #[test]

@@ -22,14 +22,14 @@ impl Sas {
     pub(super) fn on_register(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {
         let unconfirmed = self.registrar.unconfirmed();
         let relays = self.mode.state() == State::Normal
-            // sas.md 3.4: after the return each waits for its turn. Who leaves need not.
-            && (is_removal(&request) || self.pacer.admits(self.world.now, unconfirmed));
+            // sas.md 3.4: after the return each waits for its turn.
+            && self.pacer.admits(self.world.now, unconfirmed);
         if !relays {
             let (status, response) = self.register_here(&request, from, Home::LocalOnly, out);
             self.transactions.respond(&mut self.world.ctx(out), server, status, response);
             return;
         }
-        let decision = decide_register(&self.query(&request, Source::User, false), &self.view());
+        let decision = decide_register(&self.query(&request, from, Source::User, false), &self.view());
         match &decision.outcome {
             Outcome::Answer(status) => self.refuse(server, &request, from, &Fault::new(*status), out),
             Outcome::Forward(groups) => {
@@ -107,7 +107,7 @@ impl Sas {
         {
             // sas.md 4.5: again without our Path, which is remembered.
             self.pathless.insert(target);
-            let query = self.query(relayed.request, relayed.source_kind, false);
+            let query = self.query(relayed.request, relayed.source, relayed.source_kind, false);
             let decision = decide_register(&query, &self.view());
             if let Outcome::Forward(groups) = decision.outcome {
                 let ctx = &mut self.world.ctx(out);
@@ -141,18 +141,6 @@ pub(super) fn refuses_path(response: &Response) -> bool {
         421 => response.lists(HeaderName::Require, "path"),
         _ => false,
     }
-}
-
-/// Whether the request takes all its contacts away.
-fn is_removal(request: &Request) -> bool {
-    let mut contacts = request.contacts().flatten().peekable();
-    contacts.peek().is_some()
-        && contacts.all(|contact| match contact {
-            crate::headers::Contact::Star => true,
-            crate::headers::Contact::Address(address) => {
-                address.expires().or_else(|| request.expires()).is_some_and(|expires| expires.is_zero())
-            }
-        })
 }
 
 /// `sas.md` 3.4 and 3.5: `registration_time` at most, less up to a quarter so that refreshes spread; 0: what was asked for.

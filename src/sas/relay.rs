@@ -29,7 +29,7 @@ impl Sas {
     /// Sends on, or answers, a request other than REGISTER, CANCEL and ACK.
     pub(super) fn relay(&mut self, arrival: Arrival, out: &mut Actions) {
         let Arrival { server, request, from, source } = &arrival;
-        let decision = decide(&self.query(request, *source, false), &self.view());
+        let decision = decide(&self.query(request, *from, *source, false), &self.view());
         match decision.outcome {
             Outcome::Answer(200..=299) => self.answer_ok(*server, request, *from, out),
             Outcome::Answer(status) => {
@@ -83,8 +83,23 @@ impl Sas {
         applies.then_some(LOST_DIALOG_PATIENCE)
     }
 
-    pub(super) fn query<'a>(&self, request: &'a Request, source: Source, rescue: bool) -> Query<'a> {
-        Query { request, source, state: self.mode.state(), rescue, suspect: !self.upstream.is_available() }
+    pub(super) fn query<'a>(
+        &self,
+        request: &'a Request,
+        from: Peer,
+        source: Source,
+        rescue: bool,
+    ) -> Query<'a> {
+        let known = source != Source::User
+            || self.registrar.at(self.world.now, self.grace()).knows(from.address.ip());
+        Query {
+            request,
+            source,
+            state: self.mode.state(),
+            rescue,
+            known,
+            suspect: !self.upstream.is_available(),
+        }
     }
 
     /// An ACK of a 2xx travels on its own, without a transaction (RFC 3261 16.11, 17.1.1.3).
@@ -93,7 +108,7 @@ impl Sas {
             return self.on_dropped(from, out);
         }
         let source = self.view().source_of(ack, from);
-        let decision = decide(&self.query(ack, source, false), &self.view());
+        let decision = decide(&self.query(ack, from, source, false), &self.view());
         let Outcome::Forward(groups) = decision.outcome else {
             return self.on_dropped(from, out);
         };
@@ -260,7 +275,7 @@ impl Sas {
             self.rescue_register(context, &request, from, out);
             return None;
         }
-        let decision = decide(&self.query(&request, source, true), &self.view());
+        let decision = decide(&self.query(&request, from, source, true), &self.view());
         // An emergency call has tried every route by now.
         if decision.step == Step::EmergencyNumber {
             return if self.proxy.is_pending(context) { None } else { self.unreachable(context, out) };

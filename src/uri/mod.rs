@@ -114,7 +114,7 @@ impl<'a> Uri<'a> {
             return fail(UriErrorKind::TooLong, usize::from(u16::MAX));
         }
         let bytes = text.as_bytes();
-        let Some(colon) = bytes.iter().position(|&b| b == b':') else {
+        let Some(colon) = memchr::memchr(b':', bytes) else {
             return fail(UriErrorKind::Scheme, 0);
         };
         let scheme = &text[..colon];
@@ -124,8 +124,7 @@ impl<'a> Uri<'a> {
         {
             return fail(UriErrorKind::Scheme, 0);
         }
-        if let Some(offset) = bytes.iter().position(|&b| b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"'))
-        {
+        if let Some(offset) = bytes.iter().position(|&b| IS_BARRED.get(usize::from(b)) == Some(&true)) {
             return fail(UriErrorKind::Character, offset);
         }
         if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
@@ -301,6 +300,21 @@ fn split_params(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
         None => (param, None),
     })
 }
+
+/// What stands in no URI: white space, control characters, and the delimiters `<`, `>` and `"` (RFC 3986 2).
+const IS_BARRED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        #[expect(clippy::indexing_slicing, reason = "constant evaluation; the index is below 256")]
+        {
+            table[byte] = b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"');
+        }
+        byte += 1;
+    }
+    table
+};
 
 /// RFC 3261 25.1: `SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]`
 fn parse_sip(text: &str, colon: usize) -> Result<Uri<'_>, UriError> {
