@@ -89,6 +89,7 @@
 //! | 5626 | section 4.4.1: CRLF keep-alives, in the framing of streams |
 //! | 6026 | the Accepted states |
 //! | 7118 | the framing of WebSocket messages |
+//! | 3262, 3323, 3325, 3326, 3515, 3608, 3841, 3891, 3892, 3903, 3911, 4028, 4412, 5393, 5626, 5627, 5806, 6442, 6665, 6809, 7044, 7315, 7433, 7616, 7989, 8224, 8898 | their header fields, read and written by [`headers::field`] |
 
 pub mod config;
 pub mod headers;

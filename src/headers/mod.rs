@@ -1,27 +1,56 @@
 //! Header fields: their names, and one file for each *shape* of value.
 //!
+//! [`field`] is the table of which header field has which shape; [`Head::typed`](crate::message::Head::typed) and its kin read by
+//! it, and [`Value`] writes by it. Parsing copies nothing.
+//!
 //! Values are views of the message's text. Folding is white space like any other here: the head index leaves CR and LF
 //! in a value only where a fold was.
 
+mod auth;
 mod cseq;
+mod date;
+mod dialog;
+mod diverted;
+pub mod field;
+mod fields;
+mod info;
+mod interval;
 mod lex;
 mod list;
+mod media;
 mod name;
 mod name_addr;
 pub(crate) mod number;
 mod params;
+mod text;
+mod token;
+mod token_params;
+mod value;
 mod via;
 
+pub use auth::{Auth, AuthParams};
 pub use cseq::{CSeq, Method};
+pub use date::Date;
+pub use dialog::DialogName;
+pub use diverted::{Diversion, HistoryInfo, HistoryTarget};
+pub use fields::{RAck, Timestamp, Warning};
+pub use info::{Identity, InfoUri};
+pub use interval::{Refresher, RetryAfter, SessionInterval};
 pub use list::List;
+pub use media::MediaType;
 pub use name::HeaderName;
 pub use name_addr::{Contact, NameAddr};
-pub use number::delta_seconds;
+pub use number::{DeltaSeconds, Number, delta_seconds};
 pub use params::Params;
+pub use text::{Software, SoftwarePart, Text, unquoted};
+pub use token::{CallId, Privacy, ResourcePriority, Token};
+pub use token_params::{Event, Reason, SessionId, SubscriptionState, TokenParams, UserToUser};
+pub use value::Value;
 pub use via::Via;
 
 pub(crate) use lex::{is_token, trim};
 pub(crate) use list::first_value_len;
+use name_addr::q_value;
 
 /// Why a header field's value is not what its name promises. `offset` counts bytes from the value's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

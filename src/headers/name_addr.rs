@@ -1,9 +1,11 @@
 //! `name-addr / addr-spec`, with parameters: From, To, Contact, Route, Record-Route, Path.
 
 use super::lex::{closing_quote, is_lws, sws};
+use super::text::Unfolded;
 use super::{Params, ValueError, ValueErrorKind, trim};
 use crate::uri::Uri;
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 /// An address: `name-addr = [ display-name ] LAQUOT addr-spec RAQUOT`, or a bare `addr-spec`.
@@ -104,15 +106,52 @@ impl<'a> NameAddr<'a> {
     pub fn q(&self) -> u16 {
         self.params.value("q").and_then(q_value).unwrap_or(1000)
     }
+
+    /// A Contact's `+sip.instance`, the URN without quotes and angle brackets (RFC 5626 4.1): the device, over reboots and
+    /// changes of address.
+    #[must_use]
+    pub fn instance(&self) -> Option<&'a str> {
+        let quoted = self.params.value("+sip.instance")?;
+        quoted.strip_prefix("\"<")?.strip_suffix(">\"")
+    }
+
+    /// A Contact's `reg-id` (RFC 5626 4.2): one of several flows of a device, from 1 to 2^31-1.
+    #[must_use]
+    pub fn reg_id(&self) -> Option<u32> {
+        self.params.number("reg-id").filter(|id| (1..1 << 31).contains(id))
+    }
+
+    /// A Contact's public GRUU (RFC 5627 5.1), for [`Uri::parse`].
+    #[must_use]
+    pub fn pub_gruu(&self) -> Option<Cow<'a, str>> {
+        self.params.text("pub-gruu")
+    }
+
+    /// A Contact's temporary GRUU (RFC 5627 5.1), for [`Uri::parse`].
+    #[must_use]
+    pub fn temp_gruu(&self) -> Option<Cow<'a, str>> {
+        self.params.text("temp-gruu")
+    }
+}
+
+/// Always with angle brackets, so that it is plain whose parameters they are.
+impl fmt::Display for NameAddr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.display.is_empty() {
+            write!(f, "{} ", Unfolded(self.display))?;
+        }
+        write!(f, "<{}>{}", self.uri, self.params)
+    }
 }
 
 /// `qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )`, in thousandths.
-fn q_value(text: &str) -> Option<u16> {
+pub(super) fn q_value(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if fraction.len() > 3 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let fraction = format!("{fraction:0<3}").parse::<u16>().ok()?;
+    let digits = fraction.bytes().fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
+    let fraction = digits * [1000, 100, 10, 1].get(fraction.len())?;
     match (whole, fraction) {
         ("0", thousandths) => Some(thousandths),
         ("1", 0) => Some(1000),
@@ -137,6 +176,24 @@ impl<'a> Contact<'a> {
     /// As [`NameAddr::parse`].
     pub fn parse(text: &'a str) -> Result<Self, ValueError> {
         if trim(text) == "*" { Ok(Self::Star) } else { NameAddr::parse(text).map(Self::Address) }
+    }
+
+    /// The address, if it is one.
+    #[must_use]
+    pub const fn address(&self) -> Option<&NameAddr<'a>> {
+        match self {
+            Self::Star => None,
+            Self::Address(address) => Some(address),
+        }
+    }
+}
+
+impl fmt::Display for Contact<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Star => f.write_str("*"),
+            Self::Address(address) => address.fmt(f),
+        }
     }
 }
 
@@ -169,6 +226,40 @@ mod tests {
         let odd = NameAddr::parse("<sip:b@h>;q=7;expires=soon").unwrap();
         assert_eq!((odd.q(), odd.expires()), (1000, Some(Duration::from_hours(1))));
         assert_eq!(Contact::parse(" * "), Ok(Contact::Star));
+    }
+
+    #[test]
+    fn contacts_have_instance_reg_id_and_gruus() {
+        let contact = NameAddr::parse(
+            "<sip:callee@192.0.2.1>;pub-gruu=\"sip:callee@example.com;gr=urn:uuid:f81d\";\
+             temp-gruu=\"sip:tgruu.7hs==jd7vn@example.com;gr\";+sip.instance=\"<urn:uuid:f81d>\";reg-id=1",
+        )
+        .unwrap();
+        assert_eq!((contact.instance(), contact.reg_id()), (Some("urn:uuid:f81d"), Some(1)));
+        assert_eq!(contact.pub_gruu().as_deref(), Some("sip:callee@example.com;gr=urn:uuid:f81d"));
+        assert_eq!(contact.temp_gruu().as_deref(), Some("sip:tgruu.7hs==jd7vn@example.com;gr"));
+        let odd = NameAddr::parse("<sip:a@h>;reg-id=0;+sip.instance=x").unwrap();
+        assert_eq!((odd.instance(), odd.reg_id()), (None, None));
+    }
+
+    #[test]
+    fn q_is_in_thousandths() {
+        for (text, q) in
+            [("0", 0), ("1", 1000), ("1.000", 1000), ("0.", 0), ("0.5", 500), ("0.05", 50), ("0.123", 123)]
+        {
+            assert_eq!(q_value(text), Some(q), "{text}");
+        }
+        for bad in ["", "2", "1.1", "0.1234", ".5", "0.x", "-0"] {
+            assert_eq!(q_value(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_written_with_brackets_on_one_line() {
+        let written = |text| NameAddr::parse(text).unwrap().to_string();
+        assert_eq!(written("sip:a@h ; tag=1"), "<sip:a@h>;tag=1");
+        assert_eq!(written("\"A\r\n B\"\r\n <sip:a@h;lr>"), "\"A B\" <sip:a@h;lr>");
+        assert_eq!(Contact::parse("*").unwrap().to_string(), "*");
     }
 
     #[test]

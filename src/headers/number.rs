@@ -1,6 +1,7 @@
-//! Values that are a number: Expires, Max-Forwards, Content-Length.
+//! Values that are a number: Expires, Max-Forwards, Content-Length, Max-Breadth, RSeq and others.
 
-use super::trim;
+use super::{ValueError, ValueErrorKind, trim};
+use std::fmt;
 use std::time::Duration;
 
 /// `delta-seconds = 1*DIGIT`. More than 2^32-1 counts as that (RFC 3261 20.19). `None` for what is no number.
@@ -18,6 +19,68 @@ pub(crate) fn digits(text: &str) -> Option<u64> {
     Some(text.parse().unwrap_or(u64::MAX))
 }
 
+/// `delta-seconds = 1*DIGIT` (RFC 3261 25.1): Expires (20.19), Min-Expires (20.23), Flow-Timer (RFC 5626 10). More than 2^32-1
+/// counts as that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeltaSeconds(pub u32);
+
+impl DeltaSeconds {
+    /// Parses a value.
+    ///
+    /// # Errors
+    /// It is no number.
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
+        let seconds = digits(text).ok_or(ValueError::syntax(0))?;
+        Ok(Self(u32::try_from(seconds).unwrap_or(u32::MAX)))
+    }
+
+    /// As a duration.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        Duration::from_secs(self.0 as u64)
+    }
+}
+
+impl fmt::Display for DeltaSeconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// `1*DIGIT` from `MIN` to `MAX`: Max-Forwards (RFC 3261 20.22: to 255), Content-Length (20.14), Max-Breadth (RFC 5393
+/// 5.3.3), RSeq (RFC 3262 7.1: 1 to 2^32-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Number<const MIN: u64, const MAX: u64>(u64);
+
+impl<const MIN: u64, const MAX: u64> Number<MIN, MAX> {
+    /// `number`, if it is from `MIN` to `MAX`.
+    #[must_use]
+    pub const fn new(number: u64) -> Option<Self> {
+        if number >= MIN && number <= MAX { Some(Self(number)) } else { None }
+    }
+
+    /// Parses a value.
+    ///
+    /// # Errors
+    /// It is no number, or out of range.
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
+        let number = digits(text).ok_or(ValueError::syntax(0))?;
+        Self::new(number).ok_or(ValueError::new(ValueErrorKind::Range, 0))
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> fmt::Display for Number<MIN, MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +91,17 @@ mod tests {
         assert_eq!(delta_seconds("99999999999999999999999"), Some(Duration::from_secs(u64::from(u32::MAX))));
         for bad in ["", "-1", "1.5", "x"] {
             assert_eq!(delta_seconds(bad), None);
+            assert!(DeltaSeconds::parse(bad).is_err());
         }
+        assert_eq!(DeltaSeconds::parse("99999999999999999999999"), Ok(DeltaSeconds(u32::MAX)));
+    }
+
+    #[test]
+    fn numbers_keep_their_range() {
+        type RSeq = Number<1, { u32::MAX as u64 }>;
+        assert_eq!(RSeq::parse("988789").unwrap().get(), 988_789);
+        assert_eq!(RSeq::parse("0").unwrap_err().kind, ValueErrorKind::Range);
+        assert_eq!(RSeq::parse("4294967296").unwrap_err().kind, ValueErrorKind::Range);
+        assert_eq!(RSeq::parse("1 2").unwrap_err().kind, ValueErrorKind::Syntax);
     }
 }

@@ -1,14 +1,18 @@
 //! `generic-param = token [ EQUAL gen-value ]`, each behind a semicolon.
 
-use super::ValueError;
 use super::lex::{gen_value, sws, token};
+use super::text::{Unfolded, unquoted};
+use super::{ValueError, number};
 use nom::bytes::complete::tag;
 use nom::combinator::opt;
+use nom::error::Error;
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
+use std::borrow::Cow;
+use std::fmt;
 
 /// The parameters behind a value: text that starts with `;`, or nothing. All of it has been checked when there is one of these.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Eq)]
 pub struct Params<'a>(&'a str);
 
 impl<'a> Params<'a> {
@@ -40,7 +44,8 @@ impl<'a> Params<'a> {
         })
     }
 
-    /// The parameter `name` (case does not matter): `Some(None)` if it stands there without a value.
+    /// The parameter `name` (case does not matter), the first where there are several: `Some(None)` if it stands there
+    /// without a value.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Option<&'a str>> {
         self.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -51,6 +56,52 @@ impl<'a> Params<'a> {
     pub fn value(&self, name: &str) -> Option<&'a str> {
         self.find(name).flatten()
     }
+
+    /// The same without quotes and escapes.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.value(name).map(unquoted)
+    }
+
+    /// The value of the parameter `name`, if it is a number. One above 2^32-1 counts as that.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u32> {
+        self.value(name).and_then(number::digits).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+    }
+}
+
+/// The same parameters in the same order, whatever the white space between them.
+impl PartialEq for Params<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0 || self.iter().eq(other.iter())
+    }
+}
+
+impl fmt::Display for Params<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in self.iter() {
+            write!(f, ";{name}")?;
+            if let Some(value) = value {
+                write!(f, "={}", Unfolded(value))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What `first` reads from the front of a value, and the parameters behind it, to the value's end.
+pub(super) fn behind<'a, T>(
+    text: &'a str,
+    mut first: impl Parser<&'a str, Output = T, Error = Error<&'a str>>,
+) -> Result<(T, Params<'a>), ValueError> {
+    let start = text.trim_start_matches(super::lex::is_lws);
+    let (rest, value) = first.parse(start).map_err(|error| match error {
+        nom::Err::Error(error) | nom::Err::Failure(error) => ValueError::at(text, error.input),
+        nom::Err::Incomplete(_) => ValueError::at(text, start),
+    })?;
+    let params = Params::check(rest)
+        .map_err(|error| ValueError::new(error.kind, text.len() - rest.len() + error.offset))?;
+    Ok((value, params))
 }
 
 /// `SEMI token [ EQUAL gen-value ]`

@@ -7,7 +7,7 @@ use nom::Parser;
 use nom::bytes::complete::{tag, tag_no_case};
 use nom::sequence::delimited;
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 
 /// One Via value.
@@ -111,6 +111,13 @@ impl<'a> Via<'a> {
     #[must_use]
     pub fn rport(&self) -> Option<Option<u16>> {
         self.params.find("rport").map(|port| port.and_then(|port| port.parse().ok()))
+    }
+}
+
+/// Without the white space that the text has at odd places: see [`Via::as_str`] for the value as it came.
+impl fmt::Display for Via<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SIP/2.0/{} {}{}", self.transport, self.sent_by, self.params)
     }
 }
 

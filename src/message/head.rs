@@ -1,6 +1,7 @@
 //! What requests and responses share: the indexed header fields, their typed views, and the body.
 
 use super::Span;
+use crate::headers::field::{self, Field};
 use crate::headers::{CSeq, Contact, HeaderName, List, NameAddr, ValueError, ValueErrorKind, Via, number};
 use bytes::Bytes;
 use std::time::Duration;
@@ -204,6 +205,48 @@ impl Head {
             broken
                 .into_iter()
                 .chain(values.map(move |text| parse(text).map_err(|error| header.malformed(error))))
+        })
+    }
+
+    /// The value of the header field `F`, the first one where there are several.
+    ///
+    /// ```
+    /// use sip_survivability::headers::field;
+    /// use sip_survivability::message::Message;
+    ///
+    /// let message = Message::parse(
+    ///     "NOTIFY sip:alice@192.0.2.4 SIP/2.0\r\no: presence;id=7\r\nk: 100rel, timer\r\n\r\n",
+    /// )?;
+    /// let head = message.head();
+    /// assert_eq!(head.typed::<field::Event>()?.id(), Some("7"));
+    /// assert_eq!(head.find::<field::SessionExpires>()?, None);
+    /// assert!(head.each::<field::Supported>().any(|tag| tag.is_ok_and(|tag| tag.is("timer"))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// None, or one that cannot be read.
+    pub fn typed<F: Field>(&self) -> Result<F::View<'_>, FieldError> {
+        self.find::<F>()?.ok_or(FieldError::Missing(F::NAME))
+    }
+
+    /// The same, where the header field need not be there.
+    ///
+    /// # Errors
+    /// One that cannot be read.
+    pub fn find<F: Field>(&self) -> Result<Option<F::View<'_>>, FieldError> {
+        self.each::<F>().next().transpose()
+    }
+
+    /// All values of all header fields `F`, in their order.
+    pub fn each<F: Field>(&self) -> impl Iterator<Item = Result<F::View<'_>, FieldError>> {
+        self.all(F::NAME).flat_map(|header| {
+            let (text, broken) = match header.text() {
+                Ok(text) => (Some(text), None),
+                Err(error) => (None, Some(Err(error))),
+            };
+            let values = text.into_iter().flat_map(field::values::<F>);
+            broken.into_iter().chain(values.map(move |value| value.map_err(|error| header.malformed(error))))
         })
     }
 
