@@ -84,8 +84,11 @@
 //! | 3261 | section 10 (registrar), 16 (stateful proxy), 17 (transactions), 18.2 (server transport) over UDP; 19.1 URIs |
 //! | 3327 | our Path in relayed REGISTERs, others' Path kept with the binding |
 //! | 3581 | `rport` and `received`, both ways |
+//! | 3966 | telephone numbers as URIs, and as users of SIP URIs |
 //! | 4320 | no 408 for requests other than INVITE |
+//! | 5626 | section 4.4.1: CRLF keep-alives, in the framing of streams |
 //! | 6026 | the Accepted states |
+//! | 7118 | the framing of WebSocket messages |
 //! | 3262, 3323, 3325, 3326, 3515, 3608, 3841, 3891, 3892, 3903, 3911, 4028, 4412, 5393, 5626, 5627, 5806, 6442, 6665, 6809, 7044, 7315, 7433, 7616, 7989, 8224, 8898 | their header fields, read and written by [`headers::field`] |
 
 pub mod config;

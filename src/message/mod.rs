@@ -1,4 +1,4 @@
-//! SIP messages: the head index over one buffer, typed views on demand, edits, building, validation.
+//! SIP messages: framing of streams, the head index over one buffer, typed views on demand, edits, building, validation.
 //!
 //! [`Message::parse`] indexes the head and refuses only what cannot be framed or addressed; what is wrong beyond that
 //! is found by [`Request::validate`], which knows the status to answer with. Nothing of the message is copied: the
@@ -24,6 +24,7 @@
 
 mod build;
 mod edit;
+mod frame;
 mod head;
 mod index;
 mod validate;
@@ -35,6 +36,9 @@ use std::ops::{Deref, Range};
 
 pub use build::{RequestBuilder, ResponseBuilder};
 pub use edit::Edits;
+pub use frame::{
+    ConnectionEnd, Frame, FrameError, FrameErrorKind, FrameLimits, Framer, PING, PONG, websocket_frame,
+};
 pub use head::{FieldError, Head, Header};
 pub use index::{ParseError, ParseErrorKind, ParseLimits};
 pub use validate::Fault;

@@ -6,7 +6,7 @@
 use super::binding::{Binding, Home, Origin};
 use crate::time::Instant;
 use crate::transport::FlowId;
-use crate::uri::{AorKey, Host, Scheme, Uri, unescape};
+use crate::uri::{AorKey, Host, Scheme, Uri};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -27,7 +27,7 @@ impl BindingId {
 struct Place {
     host: Box<str>,
     port: u16,
-    user: Box<str>,
+    user: Box<[u8]>,
     id: BindingId,
 }
 
@@ -37,15 +37,15 @@ impl Place {
             Some(host) => {
                 // RFC 3261 19.1.2.
                 let default = if uri.scheme() == Scheme::Sips { 5061 } else { 5060 };
-                let user = unescape(uri.user().unwrap_or_default()).into();
+                let user = uri.index_bytes().into();
                 Self { user, ..Self::at(host, uri.port().unwrap_or(default), id) }
             }
-            None => Self { host: "".into(), port: 0, user: uri.as_str().to_ascii_lowercase().into(), id },
+            None => Self { host: "".into(), port: 0, user: uri.index_bytes().into(), id },
         }
     }
 
     fn at(host: Host<'_>, port: u16, id: BindingId) -> Self {
-        Self { host: host.to_string().to_ascii_lowercase().into(), port, user: "".into(), id }
+        Self { host: host.to_string().to_ascii_lowercase().into(), port, user: Box::default(), id }
     }
 }
 

@@ -1,6 +1,95 @@
-//! `escaped = "%" HEXDIG HEXDIG` (RFC 3261 25.1): check and undo.
+//! `escaped = "%" HEXDIG HEXDIG` (RFC 3261 25.1): make, check and undo. All of it works on bytes, so that an escaped NUL
+//! or one that makes no UTF-8 is a byte like any other.
 
 use std::borrow::Cow;
+use std::fmt::Write;
+
+/// The part of a SIP URI that a text is to stand in. "For each component, the set of valid BNF expansions defines exactly
+/// which characters may appear unescaped. All other characters MUST be escaped." (RFC 3261 19.1.2)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Component {
+    /// `user = 1*( unreserved / escaped / user-unreserved )`
+    User,
+    /// `password = *( unreserved / escaped / "&" / "=" / "+" / "$" / "," )`
+    Password,
+    /// `paramchar = param-unreserved / unreserved / escaped`, for names and values.
+    Param,
+    /// `hnv-unreserved / unreserved / escaped`, for names and values of header fields.
+    Header,
+}
+
+/// Which bytes may stand unescaped.
+type Table = [bool; 256];
+
+/// `unreserved = alphanum / mark`, and what else the component allows.
+#[expect(clippy::indexing_slicing, reason = "constants; a byte is a valid index of 256 entries")]
+const fn table(also: &[u8]) -> Table {
+    // mark = "-" / "_" / "." / "!" / "~" / "*" / "'" / "(" / ")"
+    let mark = b"-_.!~*'()";
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < mark.len() {
+        table[mark[at] as usize] = true;
+        at += 1;
+    }
+    at = 0;
+    while at < also.len() {
+        table[also[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
+
+/// `user-unreserved = "&" / "=" / "+" / "$" / "," / ";" / "?" / "/"`
+const USER: Table = table(b"&=+$,;?/");
+const PASSWORD: Table = table(b"&=+$,");
+/// `param-unreserved = "[" / "]" / "/" / ":" / "&" / "+" / "$"`
+const PARAM: Table = table(b"[]/:&+$");
+/// `hnv-unreserved = "[" / "]" / "/" / "?" / ":" / "+" / "$"`
+const HEADER: Table = table(b"[]/?:+$");
+
+impl Component {
+    /// Whether `byte` may stand in this component as it is.
+    #[must_use]
+    pub fn allows(self, byte: u8) -> bool {
+        let table = match self {
+            Self::User => &USER,
+            Self::Password => &PASSWORD,
+            Self::Param => &PARAM,
+            Self::Header => &HEADER,
+        };
+        table.get(usize::from(byte)).copied().unwrap_or(false)
+    }
+}
+
+/// Escapes what may not stand in `component`, and `%`. Text that needs nothing is not copied.
+///
+/// ```
+/// use sip_survivability::uri::{Component, escape};
+/// assert_eq!(escape(b"j@s0n", Component::User), "j%40s0n");
+/// ```
+#[must_use]
+pub fn escape(bytes: &[u8], component: Component) -> Cow<'_, str> {
+    if bytes.iter().all(|&byte| component.allows(byte)) {
+        return String::from_utf8_lossy(bytes);
+    }
+    let mut text = String::with_capacity(bytes.len() + 8);
+    for &byte in bytes {
+        if component.allows(byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    Cow::Owned(text)
+}
 
 /// The offset of a `%` that two hexadecimal digits do not follow.
 pub(super) fn bad_escape(text: &str) -> Option<usize> {
@@ -9,53 +98,81 @@ pub(super) fn bad_escape(text: &str) -> Option<usize> {
         .find(|&at| !matches!(bytes.get(at + 1..at + 3), Some([a, b]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
 }
 
-/// Undoes `%` escapes; text without them is not copied. Escapes that make no UTF-8, and broken ones, stay as they are.
+/// Undoes `%` escapes; text without them is not copied. Broken escapes stay as they are.
+///
+/// ```
+/// use sip_survivability::uri::unescape_bytes;
+/// assert_eq!(&unescape_bytes(b"null-%00-%ff")[..], b"null-\0-\xff");
+/// ```
 #[must_use]
-pub fn unescape(text: &str) -> Cow<'_, str> {
-    if memchr::memchr(b'%', text.as_bytes()).is_none() {
+pub fn unescape_bytes(text: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'%', text).is_none() {
         return Cow::Borrowed(text);
     }
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        match (first, tail) {
-            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    plain.push(high << 4 | low);
-                    rest = after;
-                }
-                _ => plain.push(first),
-            },
-            _ => plain.push(first),
-        }
-    }
-    String::from_utf8(plain).map_or(Cow::Borrowed(text), Cow::Owned)
+    Cow::Owned(Unescaped::new(text).map(|unit| unit.byte).collect())
 }
 
-/// `text` in the one form that all its spellings share: escapes undone but those of reserved characters, which mean
-/// something else than the characters themselves (RFC 3261 19.1.4), and those of bytes beyond ASCII.
-pub(super) fn canonical(text: &str) -> Cow<'_, str> {
-    if memchr::memchr(b'%', text.as_bytes()).is_none() {
-        return Cow::Borrowed(text);
+/// The same for text. Escapes that make no UTF-8 stay as they are, so two texts that differ may unescape to the same one:
+/// to tell them apart use [`unescape_bytes`].
+#[must_use]
+pub fn unescape(text: &str) -> Cow<'_, str> {
+    match unescape_bytes(text.as_bytes()) {
+        Cow::Borrowed(_) => Cow::Borrowed(text),
+        Cow::Owned(plain) => String::from_utf8(plain).map_or(Cow::Borrowed(text), Cow::Owned),
     }
-    let mut pieces = text.split('%');
-    let mut canonical = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let escaped = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (escaped, piece.get(2..)) {
-            (Some(byte), Some(after)) if byte.is_ascii() && !b";/?:@&=+$,%".contains(&byte) => {
-                canonical.push(char::from(byte));
-                canonical.push_str(after);
-            }
-            _ => {
-                canonical.push('%');
-                canonical.push_str(&piece.get(..2).unwrap_or_default().to_ascii_uppercase());
-                canonical.push_str(piece.get(2..).unwrap_or(piece));
-            }
+}
+
+/// A byte that a text stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Unit {
+    pub(super) byte: u8,
+    /// It was escaped, and is one of those that mean something else when they are not: "Characters other than those in
+    /// the 'reserved' set are equivalent to their '%' HEX HEX encoding" (RFC 3261 19.1.4).
+    pub(super) reserved: bool,
+}
+
+impl Unit {
+    pub(super) const fn to_lower(self) -> Self {
+        Self { byte: self.byte.to_ascii_lowercase(), ..self }
+    }
+}
+
+/// Reads the units of a text, without allocation.
+#[derive(Clone, Debug)]
+pub(super) struct Unescaped<'a>(&'a [u8]);
+
+impl<'a> Unescaped<'a> {
+    pub(super) const fn new(text: &'a [u8]) -> Self {
+        Self(text)
+    }
+}
+
+impl Iterator for Unescaped<'_> {
+    type Item = Unit;
+
+    fn next(&mut self) -> Option<Unit> {
+        let (&first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        if let (b'%', [high, low, after @ ..]) = (first, rest)
+            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+        {
+            self.0 = after;
+            let byte = high << 4 | low;
+            return Some(Unit { byte, reserved: is_reserved(byte) });
         }
+        Some(Unit { byte: first, reserved: false })
     }
-    Cow::Owned(canonical)
+}
+
+/// Whether `text` says `name`, with or without escapes and in whatever case.
+pub(super) fn says(text: &str, name: &str) -> bool {
+    let folded = Unescaped::new(text.as_bytes()).map(|unit| unit.byte.to_ascii_lowercase());
+    text.len() >= name.len() && folded.eq(name.bytes().map(|byte| byte.to_ascii_lowercase()))
+}
+
+/// `reserved = ";" / "/" / "?" / ":" / "@" / "&" / "=" / "+" / "$" / ","`
+const fn is_reserved(byte: u8) -> bool {
+    matches!(byte, b';' | b'/' | b'?' | b':' | b'@' | b'&' | b'=' | b'+' | b'$' | b',')
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -65,6 +182,7 @@ fn hex(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn escapes_are_undone() {
@@ -80,17 +198,29 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_reserved_character_is_not_the_character() {
-        assert_eq!(canonical("%61%3b%2Fb"), "a%3B%2Fb");
-        assert_eq!(canonical("%2541"), "%2541");
-        assert_eq!(canonical("a%c3%A9%"), "a%C3%A9%");
-        assert_eq!(canonical("%é"), "%é");
-    }
-
-    #[test]
     fn broken_escapes_are_found() {
         assert_eq!(bad_escape("a%4"), Some(1));
         assert_eq!(bad_escape("%41%4g"), Some(3));
         assert_eq!(bad_escape("%41"), None);
+    }
+
+    #[test]
+    fn each_component_escapes_what_its_grammar_does_not_allow() {
+        assert_eq!(escape(b"a;b:c@d%", Component::User), "a;b%3Ac%40d%25");
+        assert_eq!(escape(b"a;b&c", Component::Password), "a%3Bb&c");
+        assert_eq!(escape(b"[::1]=x", Component::Param), "[::1]%3Dx");
+        assert_eq!(escape(b"sip:a@b?c&d=e", Component::Header), "sip:a%40b?c%26d%3De");
+        assert!(matches!(escape(b"alice", Component::User), Cow::Borrowed("alice")));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_escaped_comes_back(bytes: Vec<u8>) {
+            for component in [Component::User, Component::Password, Component::Param, Component::Header] {
+                let text = escape(&bytes, component);
+                prop_assert_eq!(bad_escape(&text), None);
+                prop_assert_eq!(&unescape_bytes(text.as_bytes())[..], &bytes[..]);
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `host = hostname / IPv4address / IPv6reference` and `hostport` (RFC 3261 25.1), shared by URIs and Via.
 
+use super::escape::bad_escape;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -13,6 +14,9 @@ pub enum Host<'a> {
     V4(Ipv4Addr),
     /// An IPv6 address, written in brackets.
     V6(Ipv6Addr),
+    /// An IPv6 address and the zone that it is in, as written, without the `%25` between them (RFC 6874 2). A zone is a name
+    /// for one of the network interfaces of whoever wrote it, and means nothing to others (RFC 4007 6).
+    V6Zone(Ipv6Addr, &'a str),
 }
 
 impl<'a> Host<'a> {
@@ -20,7 +24,7 @@ impl<'a> Host<'a> {
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         if let Some(inner) = text.strip_prefix('[') {
-            return inner.strip_suffix(']')?.parse().ok().map(Self::V6);
+            return Self::v6(inner.strip_suffix(']')?);
         }
         if let Ok(address) = text.parse() {
             return Some(Self::V4(address));
@@ -39,24 +43,71 @@ impl<'a> Host<'a> {
             .then_some(Self::Name(text))
     }
 
-    /// The address, if the host is one.
+    /// `IPv6address / IPv6addrz`, `IPv6addrz = IPv6address "%25" ZoneID` (RFC 6874 2); the bare `%` that people write is let
+    /// pass.
+    fn v6(text: &'a str) -> Option<Self> {
+        let Some((address, zone)) = text.split_once('%') else {
+            return text.parse().ok().map(Self::V6);
+        };
+        let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
+        // ZoneID = 1*( unreserved / pct-encoded )
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'%');
+        if zone.is_empty() || !zone.bytes().all(is_plain) || bad_escape(zone).is_some() {
+            return None;
+        }
+        address.parse().ok().map(|address| Self::V6Zone(address, zone))
+    }
+
+    /// The address, if the host is one, without its zone.
     #[must_use]
     pub const fn ip(&self) -> Option<IpAddr> {
         match *self {
             Self::Name(_) => None,
             Self::V4(address) => Some(IpAddr::V4(address)),
-            Self::V6(address) => Some(IpAddr::V6(address)),
+            Self::V6(address) | Self::V6Zone(address, _) => Some(IpAddr::V6(address)),
         }
     }
 }
 
-/// Names compare without case, addresses by value (RFC 3261 19.1.4).
+/// Names compare without case, addresses by value (RFC 3261 19.1.4), zones as written: interfaces are named with case, and
+/// escapes in a host must not be taken for what they stand for (RFC 3261 19.1.2).
 impl PartialEq for Host<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Name(a), Self::Name(b)) => a.eq_ignore_ascii_case(b),
-            (Self::Name(_), Self::V4(_) | Self::V6(_)) | (Self::V4(_) | Self::V6(_), Self::Name(_)) => false,
-            (Self::V4(_) | Self::V6(_), Self::V4(_) | Self::V6(_)) => self.ip() == other.ip(),
+            (Self::V4(a), Self::V4(b)) => a == b,
+            (Self::V6(a), Self::V6(b)) => a == b,
+            (Self::V6Zone(a, zone), Self::V6Zone(b, other)) => a == b && zone == other,
+            (Self::Name(_) | Self::V4(_) | Self::V6(_) | Self::V6Zone(..), _) => false,
+        }
+    }
+}
+
+/// A host that owns its text.
+#[derive(Clone, Debug)]
+pub(super) enum HostBuf {
+    Name(Box<str>),
+    Address(IpAddr),
+    V6Zone(Ipv6Addr, Box<str>),
+}
+
+impl HostBuf {
+    pub(super) fn as_host(&self) -> Host<'_> {
+        match self {
+            Self::Name(name) => Host::Name(name),
+            Self::Address(address) => (*address).into(),
+            Self::V6Zone(address, zone) => Host::V6Zone(*address, zone),
+        }
+    }
+}
+
+impl From<Host<'_>> for HostBuf {
+    fn from(host: Host<'_>) -> Self {
+        match host {
+            Host::Name(name) => Self::Name(name.into()),
+            Host::V4(address) => Self::Address(address.into()),
+            Host::V6(address) => Self::Address(address.into()),
+            Host::V6Zone(address, zone) => Self::V6Zone(address, zone.into()),
         }
     }
 }
@@ -76,6 +127,7 @@ impl fmt::Display for Host<'_> {
             Self::Name(name) => f.write_str(name),
             Self::V4(address) => write!(f, "{address}"),
             Self::V6(address) => write!(f, "[{address}]"),
+            Self::V6Zone(address, zone) => write!(f, "[{address}%25{zone}]"),
         }
     }
 }
@@ -124,7 +176,9 @@ impl<'a> HostPort<'a> {
         match self.host {
             Host::Name(name) => name.len(),
             Host::V4(_) => text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count(),
-            Host::V6(_) => memchr::memchr(b']', text.as_bytes()).map_or(text.len(), |at| at + 1),
+            Host::V6(_) | Host::V6Zone(..) => {
+                memchr::memchr(b']', text.as_bytes()).map_or(text.len(), |at| at + 1)
+            }
         }
     }
 
@@ -160,6 +214,19 @@ mod tests {
         for bad in ["", ".", "a..b", "-a", "a-", "192.0.2.256", "1.2.3", "[::1", "::1", "a b"] {
             assert_eq!(Host::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn zones_are_kept_and_compared() {
+        let zone = |text| Host::parse(text).map(|host| host.to_string());
+        assert_eq!(zone("[FE80::1%25eth0]").as_deref(), Some("[fe80::1%25eth0]"));
+        assert_eq!(zone("[fe80::1%eth0]").as_deref(), Some("[fe80::1%25eth0]"));
+        assert_eq!(zone("[fe80::1%25]").as_deref(), Some("[fe80::1%2525]"));
+        for bad in ["[fe80::1%]", "[%25eth0]", "[fe80::1%25e;h]", "[fe80::1%25%4]"] {
+            assert_eq!(Host::parse(bad), None, "{bad}");
+        }
+        assert_ne!(Host::parse("[fe80::1%25%65th0]"), Host::parse("[fe80::1%25eth0]"));
+        assert_ne!(Host::parse("[fe80::1%25eth0]"), Host::parse("[fe80::1]"));
     }
 
     #[test]

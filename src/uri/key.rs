@@ -3,10 +3,12 @@
 //! Equality by RFC 3261 19.1.4 is not transitive, so no key can be exactly it. An address of record is looked up by a
 //! coarser key, as every registrar does: user with escapes undone, host in lower case, port and parameters dropped
 //! (RFC 3261 10.3 step 5); the number alone for `tel:` and `user=phone`; and the user alone where the host is one of
-//! ours, since phones of one branch write the branch's proxy in many ways.
+//! ours, since phones of one branch write the branch's proxy in many ways. Within one scheme, URIs that are equivalent
+//! have the same key; users that differ in a byte, be it NUL or no UTF-8, have different ones.
 
-use super::{Host, Scheme, Uri, unescape};
-use std::fmt;
+use super::host::HostBuf;
+use super::{Host, Scheme, Uri, tel, unescape_bytes};
+use std::fmt::{self, Write};
 
 /// The canonical form of an address of record.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,19 +18,23 @@ impl AorKey {
     /// The key of `uri`. `None` where the URI names no user.
     #[must_use]
     pub fn of(uri: &Uri<'_>, home: &HomeHosts) -> Option<Self> {
-        let user = unescape(uri.user()?);
-        let is_number = matches!(uri.scheme(), Scheme::Tel)
-            || matches!(uri.param("user"), Some(Some(kind)) if unescape(kind).eq_ignore_ascii_case("phone"));
-        if is_number {
-            // RFC 3966 section 4: visual separators do not count.
-            let digits: String =
-                user.split(';').next()?.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
-            return Some(Self::hostless(&digits));
+        let user = unescape_bytes(uri.user()?.as_bytes());
+        if matches!(uri.scheme(), Scheme::Tel) {
+            // RFC 3966 section 4: visual separators do not count, nor does case.
+            return Some(Self::hostless(&text_of(&tel::user_digits(&user)).to_ascii_lowercase()));
+        }
+        if uri.is_user_phone() {
+            let digits = tel::user_digits(&user);
+            return Some(Self::hostless(&text_of(if digits.is_empty() { &user } else { &digits })));
         }
         match uri.host() {
-            Some(host) if home.contains(host) => Some(Self::hostless(&user)),
-            Some(host) => Some(Self(format!("{user}@{}", host.to_string().to_ascii_lowercase()).into())),
-            None => Some(Self(uri.as_str().into())),
+            Some(host) if home.contains(host) => Some(Self::hostless(&text_of(&user))),
+            Some(host) => {
+                let (user, mut host) = (text_of(&user), host.to_string());
+                host.make_ascii_lowercase();
+                Some(Self(format!("{user}@{host}").into()))
+            }
+            None => Some(Self(text_of(&uri.index_bytes()).into())),
         }
     }
 
@@ -60,21 +66,37 @@ impl fmt::Debug for AorKey {
 /// The hosts whose users are this branch's: our own addresses, the proxy's, and the configured domains. A user has one
 /// address of record under all of them.
 #[derive(Clone, Debug, Default)]
-pub struct HomeHosts(Vec<Box<str>>);
+pub struct HomeHosts(Vec<HostBuf>);
 
 impl HomeHosts {
     /// Adds a host; one that is there already is not added twice.
     pub fn add(&mut self, host: Host<'_>) {
         if !self.contains(host) {
-            self.0.push(host.to_string().into());
+            self.0.push(host.into());
         }
     }
 
     /// Whether `host` is one of ours.
     #[must_use]
     pub fn contains(&self, host: Host<'_>) -> bool {
-        self.0.iter().any(|ours| Host::parse(ours) == Some(host))
+        self.0.iter().any(|ours| ours.as_host() == host)
     }
+}
+
+/// Bytes as text, one text for each: `%` and what is no UTF-8 are escaped.
+fn text_of(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for (n, part) in chunk.valid().split('%').enumerate() {
+            text.push_str(if n == 0 { "" } else { "%25" });
+            text.push_str(part);
+        }
+        for byte in chunk.invalid() {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -119,6 +141,25 @@ mod tests {
         assert_ne!(sly.as_str(), key("sip:alice@elsewhere.example", &home));
         assert_eq!(sly.user(), "alice@elsewhere.example");
         assert_ne!(key("sip:alice%40elsewhere.example@h;user=phone", &home), "alice@elsewhere.example");
+    }
+
+    #[test]
+    fn users_that_differ_in_a_byte_have_different_keys() {
+        let none = HomeHosts::default();
+        let users =
+            ["n", "n%00", "n%00%00", "%ff", "%25ff", "%25FF", "%25", "%2525", "%fe", "n%c3%a9", "n%c3"];
+        let keys: std::collections::BTreeSet<_> =
+            users.map(|user| key(&format!("sip:{user}@h"), &none)).into();
+        assert_eq!(keys.len(), users.len(), "{keys:?}");
+        assert_eq!(key("sip:%fF@h", &none), key("sip:%Ff@h", &none));
+        assert_eq!(key("sip:-@h;user=phone", &none), "-");
+    }
+
+    #[test]
+    fn tel_uris_that_are_equivalent_have_one_key() {
+        let none = HomeHosts::default();
+        assert_eq!(key("tel:7A-%32;phone-context=h", &none), key("TEL:(7a)2;Phone-Context=H", &none));
+        assert_eq!(key("URN:Example:a%2f", &none), key("urn:example:a%2F", &none));
     }
 
     #[test]

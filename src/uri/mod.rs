@@ -1,17 +1,22 @@
-//! SIP, SIPS and other URIs (RFC 3261 section 19.1 and 25.1): parse, compare, escape, and the key to look users up by.
+//! SIP, SIPS, tel and other URIs (RFC 3261 section 19.1 and 25.1, RFC 3966): parse, compare, escape, build, and the key to
+//! look users up by.
 //!
 //! [`Uri`] is a view of text that stays where it is; [`UriBuf`] owns a copy. Both have the accessors of `Uri`
 //! (`buf.as_uri()` costs nothing). Parsing finds the parts and refuses what has no host to send to; it changes
 //! nothing, and `as_str` gives back what came, byte for byte.
 
+mod build;
 mod compare;
 mod escape;
 mod host;
 mod key;
+mod tel;
 
-pub use escape::unescape;
+pub use build::UriBuilder;
+pub use escape::{Component, escape, unescape, unescape_bytes};
 pub use host::{Host, HostPort};
 pub use key::{AorKey, HomeHosts};
+pub use tel::{PhoneContext, Tel, TelError, TelErrorKind};
 
 use std::fmt;
 
@@ -167,6 +172,54 @@ impl<'a> Uri<'a> {
         (!user.is_empty()).then_some(user)
     }
 
+    /// The user without the parameters that stand in it, as a telephone number's do (RFC 3261 19.1.6). To the RFC they are a
+    /// part of the user all the same, and count when users are compared.
+    #[must_use]
+    pub fn user_name(&self) -> Option<&'a str> {
+        self.user().and_then(|user| user.split(';').next()).filter(|name| !name.is_empty())
+    }
+
+    /// The parameters in the user (`sip:+1201;phone-context=x@h`): name, and value if it has one.
+    pub fn user_params(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
+        split_params(self.user().unwrap_or_default())
+    }
+
+    /// The telephone number: that of a `tel` URI, or the user of a SIP or SIPS URI with `user=phone` (RFC 3261 19.1.1). `None`
+    /// where there is none that could be understood; [`Tel::parse`] says why.
+    #[must_use]
+    pub fn telephone(&self) -> Option<Tel<'a>> {
+        let text = match self.scheme() {
+            Scheme::Tel => self.opaque(),
+            Scheme::Sip | Scheme::Sips if self.is_user_phone() => self.user()?,
+            Scheme::Sip | Scheme::Sips | Scheme::Other(_) => return None,
+        };
+        Tel::parse(text).ok()
+    }
+
+    /// Whether `user=phone` says that the user is a telephone number.
+    #[must_use]
+    pub fn is_user_phone(&self) -> bool {
+        matches!(self.param("user"), Some(Some(kind)) if escape::says(kind, "phone"))
+    }
+
+    /// What follows the scheme.
+    fn opaque(&self) -> &'a str {
+        self.text.get(usize::from(self.layout.scheme) + 1..).unwrap_or_default()
+    }
+
+    fn host_str(&self) -> &'a str {
+        self.slice(self.layout.host.0, self.layout.host.1)
+    }
+
+    /// Bytes that are the same for URIs that are [`equivalent`](Self::equivalent), for indexes. They leave out host, port,
+    /// parameters and much else, so that URIs that differ may share them.
+    pub(crate) fn index_bytes(&self) -> Vec<u8> {
+        if self.is_sip() {
+            return unescape_bytes(self.user().unwrap_or_default().as_bytes()).into_owned();
+        }
+        compare::coarse(self)
+    }
+
     /// The password, which nobody should use (RFC 3261 19.1.1).
     #[must_use]
     pub fn password(&self) -> Option<&'a str> {
@@ -177,7 +230,7 @@ impl<'a> Uri<'a> {
     /// The host of a SIP or SIPS URI.
     #[must_use]
     pub fn host(&self) -> Option<Host<'a>> {
-        Host::parse(self.slice(self.layout.host.0, self.layout.host.1))
+        Host::parse(self.host_str())
     }
 
     /// The port, if one is written.
@@ -200,18 +253,13 @@ impl<'a> Uri<'a> {
 
     /// The parameters: name, and value if it has one.
     pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
-        self.params_str().split(';').skip(1).map(|param| match param.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (param, None),
-        })
+        split_params(self.params_str())
     }
 
     /// The parameter `name` (neither case nor escapes in it matter): `Some(None)` if it stands there without a value.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Option<&'a str>> {
-        self.params()
-            .find(|(candidate, _)| unescape(candidate).eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.params().find(|(candidate, _)| escape::says(candidate, name)).map(|(_, value)| value)
     }
 
     /// Whether the parameter `lr` is there: a loose router (RFC 3261 19.1.1).
@@ -243,6 +291,14 @@ impl<'a> Uri<'a> {
     pub fn to_buf(&self) -> UriBuf {
         UriBuf { text: self.text.into(), layout: self.layout }
     }
+}
+
+/// The parameters behind the first `;`, empty ones left out.
+fn split_params(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    text.split(';').skip(1).filter(|param| !param.is_empty()).map(|param| match param.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (param, None),
+    })
 }
 
 /// What stands in no URI: white space, control characters, and the delimiters `<`, `>` and `"` (RFC 3986 2).
@@ -378,6 +434,26 @@ impl UriBuf {
     }
 }
 
+impl From<Uri<'_>> for UriBuf {
+    fn from(uri: Uri<'_>) -> Self {
+        uri.to_buf()
+    }
+}
+
+impl<'a> From<&'a UriBuf> for Uri<'a> {
+    fn from(uri: &'a UriBuf) -> Self {
+        uri.as_uri()
+    }
+}
+
+impl<'a> TryFrom<&'a str> for Uri<'a> {
+    type Error = UriError;
+
+    fn try_from(text: &'a str) -> Result<Self, UriError> {
+        Self::parse(text)
+    }
+}
+
 impl std::str::FromStr for UriBuf {
     type Err = UriError;
 
@@ -440,6 +516,24 @@ mod tests {
         // RFC 4475 3.1.1.3.
         assert!(Uri::parse("sip:h;%6C%72").unwrap().is_loose_router());
         assert_eq!(Uri::parse("sip:h;l%72=%20").unwrap().param("lr"), Some(Some("%20")));
+    }
+
+    #[test]
+    fn parameters_in_the_user_are_the_users() {
+        let uri = Uri::parse("sip:+1201;tgrp=g;x@h;user=phone").unwrap();
+        assert_eq!(uri.user_name(), Some("+1201"));
+        assert_eq!(uri.user_params().collect::<Vec<_>>(), [("tgrp", Some("g")), ("x", None)]);
+        assert_eq!(uri.telephone().unwrap().param("tgrp"), Some(Some("g")));
+        assert!(Uri::parse("sip:+1201@h").unwrap().telephone().is_none());
+        assert!(Uri::parse("sip:alice@h;user=phone").unwrap().telephone().is_none());
+    }
+
+    #[test]
+    fn an_address_may_have_a_zone() {
+        let uri = Uri::parse("sip:a@[fe80::1%25eth0]:5070;lr").unwrap();
+        let address = "fe80::1".parse::<Ipv6Addr>().unwrap();
+        assert_eq!(uri.host(), Some(Host::V6Zone(address, "eth0")));
+        assert_eq!((uri.port(), uri.is_loose_router()), (Some(5070), true));
     }
 
     #[test]
