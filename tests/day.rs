@@ -14,15 +14,16 @@ use support::*;
 const DAY: Duration = Duration::from_hours(24);
 const SEEDS: u64 = 20;
 
-/// One day: the phones refresh, and there is a call each hour.
-fn live_through(seed: u64) {
+/// So long with such a line to the proxy: the phones refresh, and there is a call each hour.
+fn live_through(seed: u64, wan: Link, span: Duration) {
     let mut branch = Branch::new(seed);
     branch.net.trace_mut().keep(500);
     branch.net.act(branch.sas, |sas, _| sas.journal = None);
     branch.register_all();
-    branch.disturb(Link::LAN.loss(0.05));
+    branch.disturb(Link::LAN.loss(wan.loss));
+    branch.net.link(branch.sas, branch.pbx, wan);
     let (alice, bob) = (branch.alice(), branch.bob());
-    let end = branch.net.now() + DAY;
+    let end = branch.net.now() + span;
     while branch.net.now() < end {
         let call = branch.dial(alice, "bob");
         branch.until(alice, call, CallState::Up, secs(40));
@@ -42,11 +43,23 @@ fn live_through(seed: u64) {
 }
 
 /// Two threads, half of the seeds each.
-#[test]
-fn a_day_at_five_percent_loss_passes_without_a_false_change_of_state() {
+fn each_seed(seeds: u64, live: impl Fn(u64) + Sync) {
     std::thread::scope(|scope| {
         for half in 0..2 {
-            scope.spawn(move || (0..SEEDS).filter(|seed| seed % 2 == half).for_each(live_through));
+            let live = &live;
+            scope.spawn(move || (0..seeds).filter(|seed| seed % 2 == half).for_each(live));
         }
     });
+}
+
+#[test]
+fn a_day_at_five_percent_loss_passes_without_a_false_change_of_state() {
+    each_seed(SEEDS, |seed| live_through(seed, Link::WAN.loss(0.05), DAY));
+}
+
+#[test]
+fn neither_does_a_slow_line_that_varies_make_one() {
+    let slow = Link { latency: millis(280), ..Link::WAN.loss(0.03) };
+    let slow = slow.jitter(millis(150)).duplication(0.02).reordering(0.02);
+    each_seed(4, |seed| live_through(seed, slow, DAY / 4));
 }

@@ -8,6 +8,7 @@ mod support;
 use sip_survivability::mode::State;
 use sip_survivability::time::Instant;
 use std::time::Duration;
+use support::pbx::VOICEMAIL;
 use support::*;
 
 /// How the proxy is lost.
@@ -183,6 +184,21 @@ fn a_call_to_the_head_office_can_be_hung_up_though_nobody_there_hears_it() {
 }
 
 #[test]
+fn a_call_to_the_proxy_itself_can_be_hung_up_though_it_is_gone() {
+    // sas.md 9: no answer can come from there, so we give it, as soon as that is certain.
+    for (wait, limit) in [(500, 5_500), (7_000, 500)] {
+        each_loss(|loss, branch| {
+            let alice = branch.alice();
+            let call = branch.talk(alice, VOICEMAIL);
+            loss.strike(branch);
+            branch.net.run_for(millis(wait));
+            branch.hang_up(alice, call);
+            branch.until(alice, call, HUNG_UP, millis(limit));
+        });
+    }
+}
+
+#[test]
 fn in_emergency_registering_and_calling_take_no_time() {
     each_emergency(|branch| {
         let (alice, bob) = (branch.alice(), branch.bob());
@@ -280,5 +296,56 @@ fn a_frozen_proxy_that_thaws_in_the_gap_is_not_given_up() {
         branch.net.run_for(secs(30));
         let changes: Vec<(Instant, State)> = branch.net.node(branch.sas).changes();
         branch.net.ensure(changes.is_empty(), &format!("{changes:?}"));
+    }
+}
+
+/// A branch with a second proxy that knows the same users, as an office with two data centres has.
+fn with_two_proxies(seed: u64) -> (Branch, Handle<Pbx>) {
+    const SECOND: &str = "198.51.100.1:5060";
+    let mut branch = Branch::with(seed, 2, |settings| {
+        settings.proxy_set.targets.push(format!("sip:{SECOND}").parse().unwrap());
+    });
+    let second = branch.net.add("pbx2", at(SECOND), Pbx::new(branch::DOMAIN, at(SECOND)));
+    branch.net.link(branch.sas, second, Link::WAN);
+    branch.register_all();
+    let location = branch.net.node(branch.pbx).location.clone();
+    branch.net.act(second, |second, _| second.location = location);
+    branch.net.run_for(millis(1_000 + seed * 217));
+    (branch, second)
+}
+
+#[test]
+fn a_second_proxy_takes_over_and_there_is_no_emergency() {
+    for moment in 0..20 {
+        let (mut branch, second) = with_two_proxies(moment);
+        let (alice, bob) = (branch.alice(), branch.bob());
+        branch.cut();
+        branch.net.run_for(millis(500));
+        branch.dial(alice, "bob");
+        ensure_rings(&mut branch, bob, millis(2_500));
+        branch.net.run_for(secs(20));
+        // Now that the first one is known to be gone, nothing waits for it.
+        let call = branch.dial(alice, "bob");
+        ensure_rings(&mut branch, bob, millis(200));
+        branch.until(alice, call, CallState::Up, secs(1));
+        let trace = branch.net.trace();
+        branch.net.ensure(trace.count_sent(second.id, "INVITE") >= 1, "the call runs through the second one");
+        let changes = branch.net.node(branch.sas).changes();
+        branch.net.ensure(changes.is_empty(), &format!("{changes:?}"));
+    }
+}
+
+#[test]
+fn the_emergency_state_needs_all_proxies_lost() {
+    for moment in 0..20 {
+        let (mut branch, second) = with_two_proxies(moment);
+        branch.cut();
+        branch.net.run_for(secs(30));
+        branch.net.ensure(branch.state() == State::Normal, "one proxy is left");
+        branch.net.cut(second);
+        branch.until_state(State::Emergency, secs(6));
+        branch.net.run_for(secs(20));
+        branch.net.mend(second);
+        branch.until_state(State::Normal, secs(20));
     }
 }

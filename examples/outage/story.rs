@@ -239,7 +239,7 @@ fn the_long_call_ends(told: &mut Told, call: CallRef) {
 }
 
 fn the_pbx_comes_back(told: &mut Told) {
-    told.pause(secs(10));
+    told.pause(secs(20));
     told.section("The PBX is back. It was restarted, and remembers nobody");
     let pbx = told.branch.pbx;
     told.branch.net.kill(pbx);

@@ -41,7 +41,8 @@ impl Core {
         settings.registrar.max_users = 50;
         let sas = Sas::new(settings.validate().unwrap(), seed_bytes(1), Instant::ZERO);
         let mut core = Self { sas, now: Instant::ZERO, out: Actions::new() };
-        core.handle(Event::FlowOpened { flow: FlowId(0), transport: Transport::Udp, local: at(branch::SAS) });
+        let local = at(branch::SAS);
+        let _ = core.handle(Event::FlowOpened { flow: FlowId(0), transport: Transport::Udp, local });
         core
     }
 

@@ -8,7 +8,13 @@
 //! PROPTEST_RNG_SEED=7 PROPTEST_CASES=2000 cargo test --test laws
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may"
+)]
 
 mod bounds;
 mod deadlines;

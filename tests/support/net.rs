@@ -252,12 +252,12 @@ impl Net {
     /// Cuts a node off from all others. Nobody is told.
     pub fn cut<T>(&mut self, node: Handle<T>) {
         self.wire.ports[node.id.0].cut = true;
-        self.script_about("cut off", node.id);
+        self.script_about("line cut", node.id);
     }
 
     pub fn mend<T>(&mut self, node: Handle<T>) {
         self.wire.ports[node.id.0].cut = false;
-        self.script_about("connected again", node.id);
+        self.script_about("line mended", node.id);
     }
 
     pub fn name<T>(&self, node: Handle<T>) -> &str {
@@ -278,12 +278,12 @@ impl Net {
     pub fn freeze<T>(&mut self, node: Handle<T>) {
         self.slots[node.id.0].frozen = true;
         self.watch(node.id);
-        self.script_about("frozen", node.id);
+        self.script_about("process frozen", node.id);
     }
 
     /// The node goes on: what waited arrives now, then what is due.
     pub fn thaw<T>(&mut self, node: Handle<T>) {
-        self.script_about("thawed", node.id);
+        self.script_about("process thawed", node.id);
         let slot = &mut self.slots[node.id.0];
         slot.frozen = false;
         for delivery in std::mem::take(&mut slot.backlog) {
@@ -300,12 +300,12 @@ impl Net {
         slot.backlog.clear();
         self.wire.ports[node.id.0].alive = false;
         self.watch(node.id);
-        self.script_about("killed", node.id);
+        self.script_about("process killed", node.id);
     }
 
     /// A fresh node in the place of a killed one.
     pub fn restart<T: Node>(&mut self, handle: Handle<T>, node: T) {
-        self.script_about("started", handle.id);
+        self.script_about("process started afresh", handle.id);
         self.slots[handle.id.0].node = Some(Box::new(node));
         self.wire.ports[handle.id.0].alive = true;
         self.run_node(handle.id, |node, io| node.start(io));

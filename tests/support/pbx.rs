@@ -4,6 +4,7 @@
 use super::dialog::{address_of, fresh_via};
 use super::net::{Io, Node};
 use super::transactions::{Clients, Reply, Seen, ServerKey, Servers, without_top_via};
+use super::user_agent::UserAgent;
 use bytes::Bytes;
 use sip_survivability::headers::{Contact, HeaderName, Method, NameAddr};
 use sip_survivability::message::{Edits, Message, Request, RequestBuilder, Response, ResponseBuilder};
@@ -12,6 +13,9 @@ use sip_survivability::uri::{Host, Uri, UriBuf};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// The user that the PBX answers for.
+pub const VOICEMAIL: &str = "voicemail";
 
 /// How the PBX is today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub struct Pbx {
     pub record_route: bool,
     /// The longest lifetime that it grants.
     pub max_expires: Duration,
+    /// Answers calls to [`VOICEMAIL`]: there the PBX is an end of the call itself.
+    pub voicemail: UserAgent,
     /// Where numbers go that are no user's.
     pub trunk: Option<SocketAddr>,
     pub location: BTreeMap<String, Vec<Binding>>,
@@ -74,6 +80,7 @@ impl Pbx {
             mood: Mood::Healthy,
             record_route: true,
             max_expires: Duration::from_hours(1),
+            voicemail: UserAgent::new(VOICEMAIL, domain, address, address),
             trunk: None,
             location: BTreeMap::new(),
             registers: Vec::new(),
@@ -274,10 +281,17 @@ impl Pbx {
         self.servers.answer(io, key, status);
     }
 
-    fn on_response(&mut self, io: &mut Io<'_>, response: Response) {
-        if let Some(reply) = self.clients.on_response(io, response) {
-            self.on_reply(io, reply);
+    fn on_response(&mut self, io: &mut Io<'_>, from: SocketAddr, response: Response, data: Bytes) {
+        match self.clients.on_response(io, response) {
+            Some(reply) => self.on_reply(io, reply),
+            // Perhaps one that the voicemail waits for.
+            None => drop(self.voicemail.receive(io, from, data)),
         }
+    }
+
+    fn is_for_voicemail(&self, request: &Request) -> bool {
+        let is_ours = request.uri().is_ok_and(|uri| self.is_me(&uri) && uri.user() == Some(VOICEMAIL));
+        is_ours && self.mood == Mood::Healthy
     }
 }
 
@@ -286,14 +300,18 @@ impl Node for Pbx {
         if self.mood == Mood::Silent {
             return;
         }
-        match Message::parse(data) {
+        match Message::parse(data.clone()) {
+            Ok(Message::Request(request)) if self.is_for_voicemail(&request) => {
+                self.voicemail.receive(io, from, data);
+            }
             Ok(Message::Request(request)) => self.on_request(io, &request, from),
-            Ok(Message::Response(response)) => self.on_response(io, response),
+            Ok(Message::Response(response)) => self.on_response(io, from, response, data),
             Err(_) => {}
         }
     }
 
     fn unreachable(&mut self, io: &mut Io<'_>, to: SocketAddr) {
+        self.voicemail.unreachable(io, to);
         for reply in self.clients.on_unreachable(to) {
             self.on_reply(io, reply);
         }
@@ -301,12 +319,14 @@ impl Node for Pbx {
 
     fn tick(&mut self, io: &mut Io<'_>) {
         self.servers.tick(io);
+        self.voicemail.tick(io);
         for reply in self.clients.tick(io) {
             self.on_reply(io, reply);
         }
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        [self.clients.next_timeout(), self.servers.next_timeout()].into_iter().flatten().min()
+        let own = [self.clients.next_timeout(), self.servers.next_timeout(), self.voicemail.next_timeout()];
+        own.into_iter().flatten().min()
     }
 }
