@@ -296,12 +296,17 @@ impl Proxy {
         }
     }
 
-    /// What was tried so far counts no more; INVITEs among it are cancelled.
+    /// What was tried so far counts no more; INVITEs among it are cancelled, and not sent again: one that reached a proxy
+    /// only after its return would set up a call that has long been served.
     fn abandon_branches(&mut self, ctx: &mut Ctx<'_>, transactions: &mut Transactions, id: ContextId) {
         if let Some(context) = self.contexts.get_mut(id.0) {
+            let is_invite = context.request.method() == Method::Invite;
             for branch in &mut context.branches {
                 branch.is_abandoned = true;
                 cancel_branch(ctx, transactions, branch);
+                if is_invite {
+                    transactions.stop_resending(branch.client);
+                }
             }
         }
         self.waiting.remove(&id);

@@ -269,6 +269,13 @@ impl Transactions {
         client.invite().map(|invite| (invite, client.peer))
     }
 
+    /// Sends the request no more, and waits on for what comes of it.
+    pub(crate) fn stop_resending(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.get_mut(id.0) {
+            disarm(&mut self.timers, client.armed.resend.take());
+        }
+    }
+
     /// Ends a transaction at `at` if it is still pending then, as a CANCEL that goes unheeded asks for (RFC 3261 9.1).
     pub(crate) fn expire(&mut self, at: Instant, id: ClientId) {
         if let Some(client) = self.clients.get_mut(id.0).filter(|client| client.machine.is_pending()) {

@@ -33,6 +33,19 @@ fn a_retransmitted_invite_in_the_gap_is_rescued_once() {
     one(&sent, &format!("INVITE {BOB}"));
 }
 
+/// An INVITE that reached the proxy only after its return would ring phones for a call that has long been served.
+#[test]
+fn a_call_that_was_rescued_is_not_offered_to_the_proxy_again() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    rig.cut();
+    one(&rig.feed(ALICE, request("INVITE", BOB_URI, "c1")), &format!("INVITE {PROXY}"));
+    one(&rig.run(millis(2500)), &format!("INVITE {BOB}"));
+    let later = briefs(&rig.run(secs(40)));
+    assert!(!later.contains(&format!("INVITE {PROXY}")), "{later:?}");
+    rig.drain();
+}
+
 /// `sas.md` 3.3 rescues a request once. The branch to the proxy that was given up ends by Timer B at 32 s, and by then it
 /// is nobody's business: RFC 3261 16.8 speaks of pending branches.
 #[test]
