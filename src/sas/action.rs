@@ -43,6 +43,10 @@ impl Actions {
         self.0.push(action);
     }
 
+    pub(crate) fn extend(&mut self, notices: impl IntoIterator<Item = Notice>) {
+        self.0.extend(notices.into_iter().map(Action::Notify));
+    }
+
     /// Takes all actions out, first to last, and keeps the buffer.
     pub fn drain(&mut self) -> impl Iterator<Item = Action> + '_ {
         self.0.drain(..)

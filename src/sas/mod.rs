@@ -7,6 +7,7 @@
 //! * `watch`: the proxy set's health, the mode, and what their changes lead to.
 
 mod action;
+mod drops;
 mod event;
 mod homecoming;
 mod inbound;
@@ -29,6 +30,7 @@ use crate::transport::{Ctx, Flow, Flows, Outbox, Peer};
 use crate::upstream::{TargetId, Upstream, UpstreamEvent};
 use crate::uri::{HomeHosts, Host};
 use bytes::Bytes;
+use drops::Drops;
 use homecoming::Homecoming;
 use pacer::Pacer;
 use std::collections::BTreeSet;
@@ -76,16 +78,6 @@ impl World {
         Ctx { now: self.now, config: &self.config, flows: &self.flows, rng: &mut self.rng, out }
     }
 }
-
-/// What was dropped without an answer since the latest notice of it.
-#[derive(Debug, Default)]
-struct Drops {
-    count: u64,
-    noted_at: Option<Instant>,
-}
-
-/// At most one notice of dropped messages in this time.
-const DROP_NOTICE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Bindings that one event lets expire at most, and the pause before the next ones: bounded work for each event, and
 /// a deadline that still lies ahead.
@@ -169,7 +161,7 @@ impl Sas {
         }
     }
 
-    /// When to tell [`Event::Tick`]. May change with every event. A peek at six queues.
+    /// When to tell [`Event::Tick`]. May change with every event. A peek at seven queues.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
         [
@@ -178,6 +170,7 @@ impl Sas {
             self.upstream.next_timeout(),
             self.mode.next_timeout(),
             self.homecoming.next_timeout(),
+            self.drops.next_timeout(),
             self.registrar.next_expiry(self.grace()).map(|due| due.max(self.expire_again_at)),
         ]
         .into_iter()
@@ -226,7 +219,8 @@ impl Sas {
             if expired.len() == EXPIRED_AT_ONCE {
                 self.expire_again_at = self.world.now + EXPIRY_PAUSE;
             }
-            expired.iter().for_each(|change| out.push(Notice::changed(change).into()));
+            out.extend(expired.iter().map(Notice::changed));
+            out.extend(self.drops.take_notice(self.world.now));
         }
     }
 
@@ -249,13 +243,9 @@ impl Sas {
         }
     }
 
+    /// A message goes without an answer.
     fn on_dropped(&mut self, from: Peer, out: &mut Actions) {
-        let now = self.world.now;
-        self.drops.count += 1;
-        if self.drops.noted_at.is_none_or(|noted| now - noted >= DROP_NOTICE_INTERVAL) {
-            self.drops.noted_at = Some(now);
-            let count = std::mem::take(&mut self.drops.count);
-            out.push(Notice::MessagesDropped { from: from.address, count }.into());
-        }
+        self.drops.add(from.address);
+        out.extend(self.drops.take_notice(self.world.now));
     }
 }

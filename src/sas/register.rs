@@ -61,9 +61,7 @@ impl Sas {
             Ok(registered) => {
                 let tag = self.world.rng.token();
                 let response = ResponseBuilder::new(request, from.address, 200, tag.as_str());
-                for change in &registered.changes {
-                    out.push(Notice::changed(change).into());
-                }
+                out.extend(registered.changes.iter().map(Notice::changed));
                 (200, registered.write_to(response).finish())
             }
             Err(refusal) => {
@@ -122,7 +120,7 @@ impl Sas {
         if response.is_success() {
             let (now, home) = (self.world.now, &self.world.home);
             match self.registrar.record(now, relayed.request, response, relayed.source, home) {
-                Ok(changes) => changes.iter().for_each(|change| out.push(Notice::changed(change).into())),
+                Ok(changes) => out.extend(changes.iter().map(Notice::changed)),
                 // sas.md 7.5: the proxy knows the user; we do not.
                 Err(refusal) => notify_full(relayed.request, &refusal, out),
             }
