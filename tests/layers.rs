@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("config", &["uri"]),
     ("message", &["uri", "headers"]),
     ("transport", &["time", "rng", "config", "message"]),
-    ("transaction", &["time", "headers", "message", "transport"]),
+    ("transaction", &["time", "headers", "config", "message", "transport"]),
     ("mode", &["time", "config"]),
     ("upstream", &["time", "rng", "config", "mode"]),
     ("registrar", &["time", "uri", "headers", "message", "config", "transport"]),

@@ -110,12 +110,12 @@ pub(crate) fn loop_hash(request: &Request, source: Source) -> Token {
 /// The branch of the topmost Via that we once added to `request`, and whether any of ours was made by the same decision as
 /// would be made now: a loop (16.3 step 4).
 pub(crate) fn own_branch<'a>(request: &'a Request, source: Source, flows: &Flows) -> Option<(&'a str, bool)> {
-    let hash = loop_hash(request, source);
     let mut own = request.vias().skip(1).flatten().filter_map(|via| {
         let ours = via.sent_by.socket_addr(5060).is_some_and(|address| flows.is_local(address));
         via.branch().filter(|branch| ours && branch.len() == BRANCH_LEN)
     });
     let latest = own.next()?;
+    let hash = loop_hash(request, source);
     let is_loop = latest.ends_with(hash.as_str()) || own.any(|branch| branch.ends_with(hash.as_str()));
     Some((latest, is_loop))
 }

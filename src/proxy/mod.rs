@@ -185,7 +185,7 @@ impl Proxy {
         for target in group {
             start_branch(ctx, transactions, context, id, &target);
         }
-        let proxy = hop.and_then(proxy_of);
+        let proxy = hop.and_then(Hop::proxy);
         if !context.is_pending() {
             return Some(Silence { context: id, proxy, kind: SilenceKind::TransportFailed });
         }
@@ -408,7 +408,7 @@ impl Proxy {
             // It has taken the request on, so it is not silent: the same as its own 408 (16.7, 16.8).
             return self.settle(ctx, transactions, id, best::tries_next(hop, 408));
         }
-        Some(Silence { context: id, proxy: proxy_of(hop), kind })
+        Some(Silence { context: id, proxy: hop.proxy(), kind })
     }
 
     /// Whether a branch that counts has yet to end.
@@ -449,7 +449,7 @@ impl Proxy {
                     if let Some(context) = self.contexts.get_mut(id.0) {
                         context.patience = None;
                         let hop = context.branches.last().map(|branch| branch.hop);
-                        let proxy = hop.and_then(proxy_of);
+                        let proxy = hop.and_then(Hop::proxy);
                         return Some(Silence { context: id, proxy, kind: SilenceKind::Impatient });
                     }
                 }
@@ -491,13 +491,6 @@ impl Proxy {
                 self.timers.cancel(timer);
             }
         }
-    }
-}
-
-const fn proxy_of(hop: Hop) -> Option<TargetId> {
-    match hop {
-        Hop::Proxy(target) => Some(target),
-        Hop::Gateway | Hop::User | Hop::Address => None,
     }
 }
 

@@ -22,6 +22,17 @@ pub enum Hop {
     Address,
 }
 
+impl Hop {
+    /// Which proxy of the set it is, if it is one.
+    #[must_use]
+    pub const fn proxy(self) -> Option<TargetId> {
+        match self {
+            Self::Proxy(target) => Some(target),
+            Self::Gateway | Self::User | Self::Address => None,
+        }
+    }
+}
+
 /// One target of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -2,6 +2,7 @@
 
 use super::relay::Arrival;
 use super::{Actions, Sas};
+use crate::config::Config;
 use crate::headers::{HeaderName, Method, delta_seconds};
 use crate::message::{Edits, Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
 use crate::proxy::{ContextId, own_branch};
@@ -34,7 +35,7 @@ impl Sas {
         if request.top_via().is_err() {
             return self.on_dropped(from, out);
         }
-        let reserved = self.is_emergency_call(&request);
+        let reserved = |config: &Config| is_emergency_call(config, &request);
         match self.transactions.on_request(&mut self.world.ctx(out), &request, from, reserved) {
             RequestMatch::Absorbed => {}
             RequestMatch::Full => self.on_dropped(from, out),
@@ -72,8 +73,7 @@ impl Sas {
     }
 
     pub(super) fn is_emergency_call(&self, request: &Request) -> bool {
-        request.method() == Method::Invite
-            && request.uri().is_ok_and(|uri| self.world.config.emergency_number(&uri).is_some())
+        is_emergency_call(&self.world.config, request)
     }
 
     fn on_new_request(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {
@@ -225,4 +225,9 @@ impl Sas {
             },
         }
     }
+}
+
+fn is_emergency_call(config: &Config, request: &Request) -> bool {
+    request.method() == Method::Invite
+        && request.uri().is_ok_and(|uri| config.emergency_number(&uri).is_some())
 }

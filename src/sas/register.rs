@@ -33,12 +33,8 @@ impl Sas {
         match &decision.outcome {
             Outcome::Answer(status) => self.refuse(server, &request, from, &Fault::new(*status), out),
             Outcome::Forward(groups) => {
-                let to_pathless = groups.iter().flatten().any(|target| match target.hop {
-                    crate::routing::Hop::Proxy(id) => self.pathless.contains(&id),
-                    crate::routing::Hop::Gateway
-                    | crate::routing::Hop::User
-                    | crate::routing::Hop::Address => false,
-                });
+                let mut proxies = groups.iter().flatten().filter_map(|target| target.hop.proxy());
+                let to_pathless = proxies.any(|proxy| self.pathless.contains(&proxy));
                 let path = self.world.config.sas.path && !to_pathless;
                 let arrival = Arrival { server, request, from, source: Source::User };
                 self.start(arrival, decision, path, out);

@@ -14,6 +14,7 @@ mod key;
 mod server;
 mod slab;
 
+use crate::config::Config;
 use crate::headers::Method;
 use crate::message::{Request, Response};
 use crate::time::{Instant, TimerId, Timers};
@@ -150,13 +151,14 @@ impl Transactions {
         self.timers.next()
     }
 
-    /// Matches a request (RFC 3261 17.2.3) that came from `source`. `reserved`: it may use the emergency reserve.
+    /// Matches a request (RFC 3261 17.2.3) that came from `source`. `reserved`: whether it may use the emergency reserve, asked
+    /// only if there is no other room.
     pub(crate) fn on_request(
         &mut self,
         ctx: &mut Ctx<'_>,
         request: &Request,
         source: Peer,
-        reserved: bool,
+        reserved: impl FnOnce(&Config) -> bool,
     ) -> RequestMatch {
         let key = self.hasher.server_key(request);
         let is_ack = request.method() == Method::Ack;
@@ -167,8 +169,8 @@ impl Transactions {
             return RequestMatch::StrayAck;
         }
         let limits = &ctx.config.limits;
-        let room = limits.max_transactions + if reserved { limits.emergency_reserve } else { 0 };
-        if self.len() >= room {
+        let (live, room) = (self.len(), limits.max_transactions);
+        if live >= room && (live >= room + limits.emergency_reserve || !reserved(ctx.config)) {
             return RequestMatch::Full;
         }
         let address = request.top_via().map_or(source.address, |via| via.response_address(source.address));

@@ -1,7 +1,7 @@
 //! The four machines by the RFC's rules, through the table as its users see it.
 
 use super::*;
-use crate::config::{Config, Settings, SurvivabilityMode};
+use crate::config::{Settings, SurvivabilityMode};
 use crate::message::{Message, ResponseBuilder};
 use crate::rng::Rng;
 use crate::transport::{FlowId, Flows, Outbox};
@@ -67,7 +67,7 @@ impl Rig {
 
     fn request(&mut self, name: &str, branch: &str) -> RequestMatch {
         let request = request(&wire(name, branch));
-        self.with(|t, ctx| t.on_request(ctx, &request, peer(), false))
+        self.with(|t, ctx| t.on_request(ctx, &request, peer(), |_| false))
     }
 
     fn server(&mut self, name: &str) -> ServerId {
@@ -288,6 +288,6 @@ fn when_full_only_the_reserve_is_left() {
     rig.server("OPTIONS");
     assert_eq!(rig.request("OPTIONS", "z9hG4bK2"), RequestMatch::Full);
     let request = request(&wire("INVITE", "z9hG4bK3"));
-    let reserved = rig.with(|t, ctx| t.on_request(ctx, &request, peer(), true));
+    let reserved = rig.with(|t, ctx| t.on_request(ctx, &request, peer(), |_| true));
     assert!(matches!(reserved, RequestMatch::New(_)));
 }
