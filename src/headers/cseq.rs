@@ -68,19 +68,14 @@ impl<'a> CSeq<'a> {
     pub fn parse(text: &'a str) -> Result<Self, ValueError> {
         let text = trim(text);
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, rest) = text.split_at_checked(digits).unwrap_or((text, ""));
+        let (digits, rest) = text.split_at_checked(digits).unwrap_or((text, ""));
         let method = trim(rest);
-        if number.is_empty()
-            || method.len() == rest.len()
-            || method.is_empty()
-            || !method.bytes().all(is_token)
-        {
+        let is_spaced = method.len() < rest.len();
+        if digits.is_empty() || !is_spaced || method.is_empty() || !method.bytes().all(is_token) {
             return Err(ValueError::at(text, rest));
         }
-        match number.parse::<u32>() {
-            Ok(number) if number < 1 << 31 => Ok(Self { number, method }),
-            _ => Err(ValueError::new(ValueErrorKind::Range, 0)),
-        }
+        let number = digits.parse().ok().filter(|number| *number < 1 << 31);
+        Ok(Self { number: number.ok_or(ValueError::new(ValueErrorKind::Range, 0))?, method })
     }
 }
 

@@ -5,24 +5,42 @@ use nom::{Err, IResult};
 
 pub(super) type Lexed<'a> = IResult<&'a str, &'a str>;
 
-/// `token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")`
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let b = byte as u8;
-        #[expect(clippy::indexing_slicing, reason = "constant evaluation; the index is below 256")]
-        {
-            table[byte] = b.is_ascii_alphanumeric()
-                || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+/// Which bytes are of a class, to be looked up.
+struct Class([bool; 256]);
+
+impl Class {
+    /// `also`, and letters and digits; or all others.
+    #[expect(clippy::indexing_slicing, reason = "constant evaluation; a byte is a valid index of 256 entries")]
+    const fn new(also: &[u8], is_negated: bool) -> Self {
+        let mut table = [is_negated; 256];
+        let mut byte = 0_u8;
+        while byte < 128 {
+            if byte.is_ascii_alphanumeric() {
+                table[byte as usize] = true;
+            }
+            byte += 1;
         }
-        byte += 1;
+        let mut at = 0;
+        while at < also.len() {
+            table[also[at] as usize] = !is_negated;
+            at += 1;
+        }
+        Self(table)
     }
-    table
-};
+
+    fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)).copied().unwrap_or(false)
+    }
+}
+
+/// `token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")`
+static TOKEN: Class = Class::new(b"-.!%*_+`'~", false);
+
+/// What stands in a parameter's value without quotes: all but white space and delimiters.
+static PLAIN_VALUE: Class = Class::new(b" \t\r\n;,\"<>=?", true);
 
 pub(crate) fn is_token(byte: u8) -> bool {
-    TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
+    TOKEN.has(byte)
 }
 
 /// `LWS = [*WSP CRLF] 1*WSP`; a value holds CR and LF only as parts of it.
@@ -30,8 +48,8 @@ pub(super) const fn is_lws(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
-/// The first byte of `text` that is not of a class, and so where the run of those that are ends. Classes that are asked for
-/// here hold either no byte beyond ASCII or all, so that a character is never cut.
+/// Where the bytes of a class at the front of `text` end. Classes that are asked for here hold either no byte beyond ASCII or all, so
+/// that a character is never cut.
 fn run(text: &str, is_member: impl Fn(u8) -> bool) -> usize {
     text.bytes().position(|byte| !is_member(byte)).unwrap_or(text.len())
 }
@@ -46,7 +64,10 @@ const fn failure(input: &str) -> Err<Error<&str>> {
 
 /// `text` without white space around it.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches(is_lws)
+    let is_space = |byte: Option<&u8>| byte.is_some_and(|byte| is_lws(char::from(*byte)));
+    let bytes = text.as_bytes();
+    // Nearly always there is none.
+    if is_space(bytes.first()) || is_space(bytes.last()) { text.trim_matches(is_lws) } else { text }
 }
 
 /// `token`
@@ -70,30 +91,45 @@ pub(super) fn quoted_string(input: &str) -> Lexed<'_> {
 
 /// Behind the quote that closes the one at the start of `text`.
 pub(super) fn closing_quote(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    let inner = text.bytes().enumerate().skip(1);
-    for (at, byte) in inner {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return Some(at + 1),
-            _ => {}
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes.get(at) == Some(&b'"') {
+            return Some(at + 1);
         }
+        // quoted-pair: whatever is behind the backslash.
+        at += 2;
     }
-    None
 }
 
 /// `gen-value = token / host / quoted-string`. Anything up to a delimiter counts as a host here: IPv6 references and
 /// the `:` and `@` that implementations write.
 pub(super) fn gen_value(input: &str) -> Lexed<'_> {
-    if input.starts_with('"') {
+    if input.as_bytes().first() == Some(&b'"') {
         return quoted_string(input);
     }
-    let is_delimiter =
-        |byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b';' | b',' | b'"' | b'<' | b'>' | b'=' | b'?');
-    match run(input, |byte| !is_delimiter(byte)) {
+    match run(input, |byte| PLAIN_VALUE.has(byte)) {
         0 => Err(failure(input)),
         end => split(input, end),
+    }
+}
+
+/// `input` behind white space and a `byte`, and the white space that follows that: SEMI, EQUAL, COLON, SLASH.
+pub(super) fn separator(input: &str, byte: u8) -> Option<&str> {
+    let at = lws_len(input);
+    if input.as_bytes().get(at) != Some(&byte) {
+        return None;
+    }
+    let after = input.get(at + 1..)?;
+    after.get(lws_len(after)..)
+}
+
+/// How much white space `input` starts with.
+fn lws_len(input: &str) -> usize {
+    match input.as_bytes().first() {
+        Some(b' ' | b'\t' | b'\r' | b'\n') => run(input, |byte| is_lws(char::from(byte))),
+        _ => 0,
     }
 }
 

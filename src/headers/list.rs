@@ -31,6 +31,9 @@ impl<'a> Iterator for List<'a> {
 /// How many bytes of `text` stand before the comma that ends its first value.
 pub(crate) fn first_value_len(text: &str) -> usize {
     let bytes = text.as_bytes();
+    if memchr::memchr(b',', bytes).is_none() {
+        return text.len();
+    }
     let (mut at, mut bracketed) = (0, false);
     while let Some(rest) = bytes.get(at..) {
         let found = if bracketed {

@@ -1,368 +1,170 @@
 //! Names of header fields (RFC 3261 7.3.3 and 20, with the compact forms of later RFCs).
 //!
-//! A name is looked up by its length, then by its first byte, and is then compared with at most a few constants: no
-//! hash, no table walk, no allocation. Names that are not listed are kept as data.
+//! All of it comes from one table. A name as the RFCs write it, or in compact form, is found by a decision tree over its length and
+//! bytes; in other cases ("Call-Id") it is compared with the names of its length. No hash, no allocation. Names that are not listed are
+//! kept as data.
 
-/// A header field's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the names are the header fields")]
-pub enum HeaderName {
-    Accept,
-    AcceptContact,
-    AcceptEncoding,
-    AcceptLanguage,
-    AcceptResourcePriority,
-    AlertInfo,
-    Allow,
-    AllowEvents,
-    AuthenticationInfo,
-    Authorization,
-    CallId,
-    CallInfo,
-    Contact,
-    ContentDisposition,
-    ContentEncoding,
-    ContentLanguage,
-    ContentLength,
-    ContentType,
-    CSeq,
-    Date,
-    Diversion,
-    ErrorInfo,
-    Event,
-    Expires,
-    FeatureCaps,
-    FlowTimer,
-    From,
-    Geolocation,
-    HistoryInfo,
-    Identity,
-    IdentityInfo,
-    InReplyTo,
-    Join,
-    MaxBreadth,
-    MaxForwards,
-    MinExpires,
-    MinSe,
-    Organization,
-    PAssertedIdentity,
-    PAssociatedUri,
-    Path,
-    PPreferredIdentity,
-    Priority,
-    Privacy,
-    ProxyAuthenticate,
-    ProxyAuthorization,
-    ProxyRequire,
-    RAck,
-    Reason,
-    RecordRoute,
-    ReferredBy,
-    ReferTo,
-    RejectContact,
-    Replaces,
-    ReplyTo,
-    RequestDisposition,
-    Require,
-    ResourcePriority,
-    RetryAfter,
-    Route,
-    RSeq,
-    Server,
-    ServiceRoute,
-    SessionExpires,
-    SessionId,
-    SipEtag,
-    SipIfMatch,
-    Subject,
-    SubscriptionState,
-    Supported,
-    Timestamp,
-    To,
-    Unsupported,
-    UserAgent,
-    UserToUser,
-    Via,
-    Warning,
-    WwwAuthenticate,
-    /// Any other; the message holds its text.
-    Other,
+/// Declares the names: variant, full name, compact form if there is one.
+macro_rules! names {
+    ($($name:ident $full:literal $($compact:literal)?;)*) => {
+        /// A header field's name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "the names are the header fields")]
+        pub enum HeaderName {
+            $($name,)*
+            /// Any other; the message holds its text.
+            Other,
+        }
+
+        impl HeaderName {
+            /// All that have a name of their own here, by the alphabet.
+            pub const KNOWN: &[Self] = &[$(Self::$name,)*];
+
+            /// The full name; empty for [`HeaderName::Other`].
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => const { ascii($full) },)*
+                    Self::Other => "",
+                }
+            }
+
+            /// The header field whose name is written like this: in full as in the table, or in compact form.
+            fn of_usual(name: &[u8]) -> Option<Self> {
+                Some(match name {
+                    $($full $(| $compact)? => Self::$name,)*
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+names! {
+    Accept b"Accept";
+    AcceptContact b"Accept-Contact" b"a";
+    AcceptEncoding b"Accept-Encoding";
+    AcceptLanguage b"Accept-Language";
+    AcceptResourcePriority b"Accept-Resource-Priority";
+    AlertInfo b"Alert-Info";
+    Allow b"Allow";
+    AllowEvents b"Allow-Events" b"u";
+    AuthenticationInfo b"Authentication-Info";
+    Authorization b"Authorization";
+    CallId b"Call-ID" b"i";
+    CallInfo b"Call-Info";
+    Contact b"Contact" b"m";
+    ContentDisposition b"Content-Disposition";
+    ContentEncoding b"Content-Encoding" b"e";
+    ContentLanguage b"Content-Language";
+    ContentLength b"Content-Length" b"l";
+    ContentType b"Content-Type" b"c";
+    CSeq b"CSeq";
+    Date b"Date";
+    Diversion b"Diversion";
+    ErrorInfo b"Error-Info";
+    Event b"Event" b"o";
+    Expires b"Expires";
+    FeatureCaps b"Feature-Caps";
+    FlowTimer b"Flow-Timer";
+    From b"From" b"f";
+    Geolocation b"Geolocation";
+    HistoryInfo b"History-Info";
+    Identity b"Identity" b"y";
+    IdentityInfo b"Identity-Info" b"n";
+    InReplyTo b"In-Reply-To";
+    Join b"Join";
+    MaxBreadth b"Max-Breadth";
+    MaxForwards b"Max-Forwards";
+    MinExpires b"Min-Expires";
+    MinSe b"Min-SE";
+    Organization b"Organization";
+    PAssertedIdentity b"P-Asserted-Identity";
+    PAssociatedUri b"P-Associated-URI";
+    Path b"Path";
+    PPreferredIdentity b"P-Preferred-Identity";
+    Priority b"Priority";
+    Privacy b"Privacy";
+    ProxyAuthenticate b"Proxy-Authenticate";
+    ProxyAuthorization b"Proxy-Authorization";
+    ProxyRequire b"Proxy-Require";
+    RAck b"RAck";
+    Reason b"Reason";
+    RecordRoute b"Record-Route";
+    ReferredBy b"Referred-By" b"b";
+    ReferTo b"Refer-To" b"r";
+    RejectContact b"Reject-Contact" b"j";
+    Replaces b"Replaces";
+    ReplyTo b"Reply-To";
+    RequestDisposition b"Request-Disposition" b"d";
+    Require b"Require";
+    ResourcePriority b"Resource-Priority";
+    RetryAfter b"Retry-After";
+    Route b"Route";
+    RSeq b"RSeq";
+    Server b"Server";
+    ServiceRoute b"Service-Route";
+    SessionExpires b"Session-Expires" b"x";
+    SessionId b"Session-ID";
+    SipEtag b"SIP-ETag";
+    SipIfMatch b"SIP-If-Match";
+    Subject b"Subject" b"s";
+    SubscriptionState b"Subscription-State";
+    Supported b"Supported" b"k";
+    Timestamp b"Timestamp";
+    To b"To" b"t";
+    Unsupported b"Unsupported";
+    UserAgent b"User-Agent";
+    UserToUser b"User-to-User";
+    Via b"Via" b"v";
+    Warning b"Warning";
+    WwwAuthenticate b"WWW-Authenticate";
 }
 
 impl HeaderName {
-    /// All that have a name of their own here, by the alphabet.
-    pub const KNOWN: &[Self] = &[
-        Self::Accept,
-        Self::AcceptContact,
-        Self::AcceptEncoding,
-        Self::AcceptLanguage,
-        Self::AcceptResourcePriority,
-        Self::AlertInfo,
-        Self::Allow,
-        Self::AllowEvents,
-        Self::AuthenticationInfo,
-        Self::Authorization,
-        Self::CallId,
-        Self::CallInfo,
-        Self::Contact,
-        Self::ContentDisposition,
-        Self::ContentEncoding,
-        Self::ContentLanguage,
-        Self::ContentLength,
-        Self::ContentType,
-        Self::CSeq,
-        Self::Date,
-        Self::Diversion,
-        Self::ErrorInfo,
-        Self::Event,
-        Self::Expires,
-        Self::FeatureCaps,
-        Self::FlowTimer,
-        Self::From,
-        Self::Geolocation,
-        Self::HistoryInfo,
-        Self::Identity,
-        Self::IdentityInfo,
-        Self::InReplyTo,
-        Self::Join,
-        Self::MaxBreadth,
-        Self::MaxForwards,
-        Self::MinExpires,
-        Self::MinSe,
-        Self::Organization,
-        Self::PAssertedIdentity,
-        Self::PAssociatedUri,
-        Self::Path,
-        Self::PPreferredIdentity,
-        Self::Priority,
-        Self::Privacy,
-        Self::ProxyAuthenticate,
-        Self::ProxyAuthorization,
-        Self::ProxyRequire,
-        Self::RAck,
-        Self::Reason,
-        Self::RecordRoute,
-        Self::ReferredBy,
-        Self::ReferTo,
-        Self::RejectContact,
-        Self::Replaces,
-        Self::ReplyTo,
-        Self::RequestDisposition,
-        Self::Require,
-        Self::ResourcePriority,
-        Self::RetryAfter,
-        Self::Route,
-        Self::RSeq,
-        Self::Server,
-        Self::ServiceRoute,
-        Self::SessionExpires,
-        Self::SessionId,
-        Self::SipEtag,
-        Self::SipIfMatch,
-        Self::Subject,
-        Self::SubscriptionState,
-        Self::Supported,
-        Self::Timestamp,
-        Self::To,
-        Self::Unsupported,
-        Self::UserAgent,
-        Self::UserToUser,
-        Self::Via,
-        Self::Warning,
-        Self::WwwAuthenticate,
-    ];
-
     /// The header field named `name`, in full or in compact form, in any case.
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
-        let Some(first) = name.first().map(u8::to_ascii_lowercase) else {
-            return Self::Other;
-        };
-        let candidates: &[Self] = match (name.len(), first) {
-            (1, b'a') => return Self::AcceptContact,
-            (1, b'u') => return Self::AllowEvents,
-            (1, b'i') => return Self::CallId,
-            (1, b'm') => return Self::Contact,
-            (1, b'e') => return Self::ContentEncoding,
-            (1, b'l') => return Self::ContentLength,
-            (1, b'c') => return Self::ContentType,
-            (1, b'o') => return Self::Event,
-            (1, b'f') => return Self::From,
-            (1, b'y') => return Self::Identity,
-            (1, b'r') => return Self::ReferTo,
-            (1, b'b') => return Self::ReferredBy,
-            (1, b'j') => return Self::RejectContact,
-            (1, b'd') => return Self::RequestDisposition,
-            (1, b'x') => return Self::SessionExpires,
-            (1, b's') => return Self::Subject,
-            (1, b'k') => return Self::Supported,
-            (1, b't') => return Self::To,
-            (1, b'v') => return Self::Via,
-            (1, b'n') => return Self::IdentityInfo,
-            (2, b't') => &[Self::To],
-            (3, b'v') => &[Self::Via],
-            (4, b'c') => &[Self::CSeq],
-            (4, b'd') => &[Self::Date],
-            (4, b'f') => &[Self::From],
-            (4, b'j') => &[Self::Join],
-            (4, b'p') => &[Self::Path],
-            (4, b'r') => &[Self::RAck, Self::RSeq],
-            (5, b'a') => &[Self::Allow],
-            (5, b'e') => &[Self::Event],
-            (5, b'r') => &[Self::Route],
-            (6, b'a') => &[Self::Accept],
-            (6, b'm') => &[Self::MinSe],
-            (6, b'r') => &[Self::Reason],
-            (6, b's') => &[Self::Server],
-            (7, b'c') => &[Self::CallId, Self::Contact],
-            (7, b'e') => &[Self::Expires],
-            (7, b'p') => &[Self::Privacy],
-            (7, b'r') => &[Self::Require],
-            (7, b's') => &[Self::Subject],
-            (7, b'w') => &[Self::Warning],
-            (8, b'i') => &[Self::Identity],
-            (8, b'p') => &[Self::Priority],
-            (8, b'r') => &[Self::ReferTo, Self::Replaces, Self::ReplyTo],
-            (8, b's') => &[Self::SipEtag],
-            (9, b'c') => &[Self::CallInfo],
-            (9, b'd') => &[Self::Diversion],
-            (9, b's') => &[Self::Supported],
-            (9, b't') => &[Self::Timestamp],
-            (10, b'a') => &[Self::AlertInfo],
-            (10, b'e') => &[Self::ErrorInfo],
-            (10, b'f') => &[Self::FlowTimer],
-            (10, b's') => &[Self::SessionId],
-            (10, b'u') => &[Self::UserAgent],
-            (11, b'g') => &[Self::Geolocation],
-            (11, b'i') => &[Self::InReplyTo],
-            (11, b'm') => &[Self::MaxBreadth, Self::MinExpires],
-            (11, b'r') => &[Self::ReferredBy, Self::RetryAfter],
-            (11, b'u') => &[Self::Unsupported],
-            (12, b'a') => &[Self::AllowEvents],
-            (12, b'c') => &[Self::ContentType],
-            (12, b'f') => &[Self::FeatureCaps],
-            (12, b'h') => &[Self::HistoryInfo],
-            (12, b'm') => &[Self::MaxForwards],
-            (12, b'o') => &[Self::Organization],
-            (12, b'r') => &[Self::RecordRoute],
-            (12, b's') => &[Self::SipIfMatch],
-            (12, b'u') => &[Self::UserToUser],
-            (13, b'a') => &[Self::Authorization],
-            (13, b'i') => &[Self::IdentityInfo],
-            (13, b'p') => &[Self::ProxyRequire],
-            (13, b's') => &[Self::ServiceRoute],
-            (14, b'a') => &[Self::AcceptContact],
-            (14, b'c') => &[Self::ContentLength],
-            (14, b'r') => &[Self::RejectContact],
-            (15, b'a') => &[Self::AcceptEncoding, Self::AcceptLanguage],
-            (15, b's') => &[Self::SessionExpires],
-            (16, b'c') => &[Self::ContentEncoding, Self::ContentLanguage],
-            (16, b'p') => &[Self::PAssociatedUri],
-            (16, b'w') => &[Self::WwwAuthenticate],
-            (17, b'r') => &[Self::ResourcePriority],
-            (18, b'p') => &[Self::ProxyAuthenticate],
-            (18, b's') => &[Self::SubscriptionState],
-            (19, b'a') => &[Self::AuthenticationInfo],
-            (19, b'c') => &[Self::ContentDisposition],
-            (19, b'p') => &[Self::PAssertedIdentity, Self::ProxyAuthorization],
-            (19, b'r') => &[Self::RequestDisposition],
-            (20, b'p') => &[Self::PPreferredIdentity],
-            (24, b'a') => &[Self::AcceptResourcePriority],
-            _ => return Self::Other,
-        };
-        // Nearly everybody writes names as the RFCs do: one comparison of bytes, where that without case takes a loop.
-        let exact = candidates.iter().find(|candidate| name == candidate.as_str().as_bytes());
-        let folded = || candidates.iter().find(|c| name.eq_ignore_ascii_case(c.as_str().as_bytes()));
-        exact.or_else(folded).copied().unwrap_or(Self::Other)
+        Self::of_usual(name).unwrap_or_else(|| Self::of_unusual(name))
     }
 
-    /// The full name; empty for [`HeaderName::Other`].
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accept => "Accept",
-            Self::AcceptContact => "Accept-Contact",
-            Self::AcceptEncoding => "Accept-Encoding",
-            Self::AcceptLanguage => "Accept-Language",
-            Self::AcceptResourcePriority => "Accept-Resource-Priority",
-            Self::AlertInfo => "Alert-Info",
-            Self::Allow => "Allow",
-            Self::AllowEvents => "Allow-Events",
-            Self::AuthenticationInfo => "Authentication-Info",
-            Self::Authorization => "Authorization",
-            Self::CallId => "Call-ID",
-            Self::CallInfo => "Call-Info",
-            Self::Contact => "Contact",
-            Self::ContentDisposition => "Content-Disposition",
-            Self::ContentEncoding => "Content-Encoding",
-            Self::ContentLanguage => "Content-Language",
-            Self::ContentLength => "Content-Length",
-            Self::ContentType => "Content-Type",
-            Self::CSeq => "CSeq",
-            Self::Date => "Date",
-            Self::Diversion => "Diversion",
-            Self::ErrorInfo => "Error-Info",
-            Self::Event => "Event",
-            Self::Expires => "Expires",
-            Self::FeatureCaps => "Feature-Caps",
-            Self::FlowTimer => "Flow-Timer",
-            Self::From => "From",
-            Self::Geolocation => "Geolocation",
-            Self::HistoryInfo => "History-Info",
-            Self::Identity => "Identity",
-            Self::IdentityInfo => "Identity-Info",
-            Self::InReplyTo => "In-Reply-To",
-            Self::Join => "Join",
-            Self::MaxBreadth => "Max-Breadth",
-            Self::MaxForwards => "Max-Forwards",
-            Self::MinExpires => "Min-Expires",
-            Self::MinSe => "Min-SE",
-            Self::Organization => "Organization",
-            Self::PAssertedIdentity => "P-Asserted-Identity",
-            Self::PAssociatedUri => "P-Associated-URI",
-            Self::Path => "Path",
-            Self::PPreferredIdentity => "P-Preferred-Identity",
-            Self::Priority => "Priority",
-            Self::Privacy => "Privacy",
-            Self::ProxyAuthenticate => "Proxy-Authenticate",
-            Self::ProxyAuthorization => "Proxy-Authorization",
-            Self::ProxyRequire => "Proxy-Require",
-            Self::RAck => "RAck",
-            Self::Reason => "Reason",
-            Self::RecordRoute => "Record-Route",
-            Self::ReferredBy => "Referred-By",
-            Self::ReferTo => "Refer-To",
-            Self::RejectContact => "Reject-Contact",
-            Self::Replaces => "Replaces",
-            Self::ReplyTo => "Reply-To",
-            Self::RequestDisposition => "Request-Disposition",
-            Self::Require => "Require",
-            Self::ResourcePriority => "Resource-Priority",
-            Self::RetryAfter => "Retry-After",
-            Self::Route => "Route",
-            Self::RSeq => "RSeq",
-            Self::Server => "Server",
-            Self::ServiceRoute => "Service-Route",
-            Self::SessionExpires => "Session-Expires",
-            Self::SessionId => "Session-ID",
-            Self::SipEtag => "SIP-ETag",
-            Self::SipIfMatch => "SIP-If-Match",
-            Self::Subject => "Subject",
-            Self::SubscriptionState => "Subscription-State",
-            Self::Supported => "Supported",
-            Self::Timestamp => "Timestamp",
-            Self::To => "To",
-            Self::Unsupported => "Unsupported",
-            Self::UserAgent => "User-Agent",
-            Self::UserToUser => "User-to-User",
-            Self::Via => "Via",
-            Self::Warning => "Warning",
-            Self::WwwAuthenticate => "WWW-Authenticate",
-            Self::Other => "",
+    #[cold]
+    fn of_unusual(name: &[u8]) -> Self {
+        if let [letter] = name {
+            return Self::of_usual(&[letter.to_ascii_lowercase()]).unwrap_or(Self::Other);
         }
+        let from = BY_LENGTH.partition_point(|known| known.as_str().len() < name.len());
+        let as_long = BY_LENGTH.iter().skip(from).take_while(|known| known.as_str().len() == name.len());
+        let mut equal = as_long.filter(|known| known.as_str().as_bytes().eq_ignore_ascii_case(name));
+        equal.next().copied().unwrap_or(Self::Other)
     }
 }
+
+const fn ascii(name: &'static [u8]) -> &'static str {
+    match std::str::from_utf8(name) {
+        Ok(name) => name,
+        Err(_) => "",
+    }
+}
+
+/// The known names, short ones first.
+static BY_LENGTH: [HeaderName; HeaderName::KNOWN.len()] = {
+    let mut names = [HeaderName::Other; HeaderName::KNOWN.len()];
+    let mut count = 0;
+    #[expect(clippy::indexing_slicing, reason = "constant evaluation; both indexes are below the length")]
+    while count < names.len() {
+        let name = HeaderName::KNOWN[count];
+        let mut at = count;
+        while at > 0 && names[at - 1].as_str().len() > name.as_str().len() {
+            names[at] = names[at - 1];
+            at -= 1;
+        }
+        names[at] = name;
+        count += 1;
+    }
+    names
+};
 
 impl std::fmt::Display for HeaderName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,6 +1,6 @@
 //! `name-addr / addr-spec`, with parameters: From, To, Contact, Route, Record-Route, Path.
 
-use super::lex::{closing_quote, is_lws, sws};
+use super::lex::{closing_quote, is_lws};
 use super::text::Unfolded;
 use super::{Params, ValueError, ValueErrorKind, trim};
 use crate::uri::Uri;
@@ -18,6 +18,7 @@ pub struct NameAddr<'a> {
     pub uri: Uri<'a>,
     /// The header field's parameters. Behind a URI without brackets all parameters are the header's (RFC 3261 20).
     pub params: Params<'a>,
+    tag: Option<&'a str>,
 }
 
 impl<'a> NameAddr<'a> {
@@ -26,43 +27,19 @@ impl<'a> NameAddr<'a> {
     /// # Errors
     /// [`ValueError`] says where the grammar breaks.
     pub fn parse(text: &'a str) -> Result<Self, ValueError> {
-        let offset_of = |rest: &str| text.len() - rest.len();
-        let (start, _) = sws(text).unwrap_or((text, ""));
-        let name_len = if start.starts_with('"') {
-            closing_quote(start).ok_or_else(|| ValueError::at(text, start))?
-        } else {
-            0
-        };
-        let behind_name = start.get(name_len..).unwrap_or_default();
-        let (display, uri, rest) = match memchr::memchr2(b'<', b';', behind_name.as_bytes()) {
-            Some(at) if behind_name.as_bytes().get(at) == Some(&b'<') => {
-                let display = trim(start.get(..name_len + at).unwrap_or_default());
-                // RFC 4475 3.1.2.15: behind a comma another value would start wherever this is a list.
-                if name_len == 0 && display.contains(',') {
-                    return Err(ValueError::at(text, start));
-                }
-                let inner = behind_name.get(at + 1..).unwrap_or_default();
-                let (uri, rest) = inner.split_once('>').ok_or_else(|| ValueError::at(text, inner))?;
-                (display, uri, rest)
+        let parts = Parts::of(text).map_err(|rest| ValueError::at(text, rest))?;
+        let offset_of = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
+        let uri = Uri::parse(parts.uri)
+            .map_err(|error| ValueError::new(ValueErrorKind::Uri, offset_of(parts.uri) + error.offset))?;
+        let mut tag = None;
+        let params = Params::check_each(parts.params, |name, value| {
+            if tag.is_none() && name.eq_ignore_ascii_case("tag") {
+                tag = Some(value);
             }
-            _ if name_len > 0 => return Err(ValueError::at(text, behind_name)),
-            end => {
-                let end = end.unwrap_or(start.len());
-                let (uri, rest) = start.split_at_checked(end).unwrap_or((start, ""));
-                let uri = uri.trim_end_matches(is_lws);
-                // RFC 3261 20: a URI with a comma, question mark or semicolon must stand in brackets.
-                if uri.contains(['?', ',']) {
-                    return Err(ValueError::at(text, start));
-                }
-                ("", uri, rest)
-            }
-        };
-        let uri = Uri::parse(uri).map_err(|error| {
-            ValueError::new(ValueErrorKind::Uri, offset_of(rest).saturating_sub(uri.len()) + error.offset)
-        })?;
-        let params = Params::check(rest)
-            .map_err(|error| ValueError::new(error.kind, offset_of(rest) + error.offset))?;
-        Ok(Self { display, uri, params })
+        });
+        let params = params
+            .map_err(|error| ValueError::new(error.kind, offset_of(parts.params) + error.offset))?;
+        Ok(Self { display: parts.display, uri, params, tag: tag.flatten() })
     }
 
     /// The display name as a person reads it: quotes and escapes undone, folds as one space.
@@ -90,8 +67,8 @@ impl<'a> NameAddr<'a> {
 
     /// The dialog tag of a From or To (RFC 3261 19.3).
     #[must_use]
-    pub fn tag(&self) -> Option<&'a str> {
-        self.params.value("tag")
+    pub const fn tag(&self) -> Option<&'a str> {
+        self.tag
     }
 
     /// A Contact's own lifetime. A malformed one counts as an hour (RFC 3261 20.10: 3600).
@@ -131,6 +108,46 @@ impl<'a> NameAddr<'a> {
     #[must_use]
     pub fn temp_gruu(&self) -> Option<Cow<'a, str>> {
         self.params.text("temp-gruu")
+    }
+}
+
+/// The parts of an address, none of them checked.
+struct Parts<'a> {
+    display: &'a str,
+    uri: &'a str,
+    params: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// The error is where the grammar breaks: all that stands from there.
+    fn of(text: &'a str) -> Result<Self, &'a str> {
+        let start = text.trim_start_matches(is_lws);
+        let name_len = match start.as_bytes().first() {
+            Some(b'"') => closing_quote(start).ok_or(start)?,
+            _ => 0,
+        };
+        let behind_name = start.get(name_len..).ok_or(start)?;
+        let delimiter = behind_name.bytes().position(|byte| matches!(byte, b'<' | b';'));
+        let delimiter = delimiter.unwrap_or(behind_name.len());
+        let (before, from) = behind_name.split_at_checked(delimiter).ok_or(start)?;
+        if let Some(inner) = from.strip_prefix('<') {
+            // RFC 4475 3.1.2.15: behind a comma another value would start wherever this is a list.
+            if name_len == 0 && before.contains(',') {
+                return Err(start);
+            }
+            let end = memchr::memchr(b'>', inner.as_bytes()).ok_or(inner)?;
+            let display = start.get(..name_len + delimiter).map(trim).ok_or(start)?;
+            let (uri, rest) = inner.split_at_checked(end).ok_or(inner)?;
+            return Ok(Self { display, uri, params: rest.get(1..).ok_or(rest)? });
+        }
+        if name_len > 0 {
+            return Err(behind_name);
+        }
+        // RFC 3261 20: a URI with a comma, question mark or semicolon must stand in brackets.
+        if before.contains(['?', ',']) {
+            return Err(start);
+        }
+        Ok(Self { display: "", uri: before.trim_end_matches(is_lws), params: from })
     }
 }
 

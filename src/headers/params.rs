@@ -1,13 +1,10 @@
 //! `generic-param = token [ EQUAL gen-value ]`, each behind a semicolon.
 
-use super::lex::{gen_value, sws, token};
+use super::lex::{gen_value, separator, token};
 use super::text::{Unfolded, unquoted};
-use super::{ValueError, number};
-use nom::bytes::complete::tag;
-use nom::combinator::opt;
+use super::{ValueError, number, trim};
+use nom::Parser;
 use nom::error::Error;
-use nom::sequence::preceded;
-use nom::{IResult, Parser};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -18,14 +15,20 @@ pub struct Params<'a>(&'a str);
 impl<'a> Params<'a> {
     /// Checks that `text` is parameters to its end.
     pub(super) fn check(text: &'a str) -> Result<Self, ValueError> {
+        Self::check_each(text, |_, _| ())
+    }
+
+    /// The same, and shows each name and value on the way, so that those that everybody asks for are found in the same pass.
+    pub(super) fn check_each(
+        text: &'a str,
+        mut see: impl FnMut(&'a str, Option<&'a str>),
+    ) -> Result<Self, ValueError> {
         let mut rest = text;
-        loop {
-            match one(rest) {
-                Ok((after, _)) => rest = after,
-                Err(_) if sws(rest).is_ok_and(|(rest, _)| rest.is_empty()) => return Ok(Self(text)),
-                Err(_) => return Err(ValueError::at(text, rest)),
-            }
+        while let Some((after, name, value)) = one(rest) {
+            see(name, value);
+            rest = after;
         }
+        if rest.is_empty() || trim(rest).is_empty() { Ok(Self(text)) } else { Err(ValueError::at(text, rest)) }
     }
 
     /// The text as it came.
@@ -38,9 +41,9 @@ impl<'a> Params<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
-            let (after, param) = one(rest).ok()?;
+            let (after, name, value) = one(rest)?;
             rest = after;
-            Some(param)
+            Some((name, value))
         })
     }
 
@@ -104,10 +107,12 @@ pub(super) fn behind<'a, T>(
     Ok((value, params))
 }
 
-/// `SEMI token [ EQUAL gen-value ]`
-fn one(input: &str) -> IResult<&str, (&str, Option<&str>)> {
-    let equal = (sws, tag("="), sws);
-    preceded((sws, tag(";"), sws), (token, opt(preceded(equal, gen_value)))).parse(input)
+/// `SEMI token [ EQUAL gen-value ]`: what is behind it, the name, and the value.
+#[inline]
+fn one(input: &str) -> Option<(&str, &str, Option<&str>)> {
+    let (rest, name) = token(separator(input, b';')?).ok()?;
+    let value = separator(rest, b'=').and_then(|value| gen_value(value).ok());
+    Some(value.map_or((rest, name, None), |(rest, value)| (rest, name, Some(value))))
 }
 
 #[cfg(test)]

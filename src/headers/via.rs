@@ -1,11 +1,11 @@
 //! `Via` (RFC 3261 20.42, RFC 3581).
 
-use super::lex::{sws, token};
+use super::lex::{separator, sws, token};
 use super::{Params, ValueError};
 use crate::uri::HostPort;
-use nom::Parser;
 use nom::bytes::complete::{tag, tag_no_case};
 use nom::sequence::delimited;
+use nom::{IResult, Parser};
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
@@ -24,6 +24,8 @@ pub struct Via<'a> {
     pub sent_by: HostPort<'a>,
     /// `branch`, `received`, `rport` and others.
     pub params: Params<'a>,
+    branch: Option<&'a str>,
+    rport: Option<Option<u16>>,
 }
 
 impl<'a> Via<'a> {
@@ -32,19 +34,27 @@ impl<'a> Via<'a> {
     /// # Errors
     /// [`ValueError`] says where the grammar breaks.
     pub fn parse(text: &'a str) -> Result<Self, ValueError> {
-        let slash = || delimited(sws, tag("/"), sws);
-        let protocol = (sws, tag_no_case("SIP"), slash(), tag("2.0"), slash(), token, sws);
-        let (rest, (_, _, _, _, _, transport, _)) =
-            { protocol }.parse(text).map_err(|_: nom::Err<nom::error::Error<&str>>| ValueError::syntax(0))?;
-        let (sent_by, used) = HostPort::prefix(rest).ok_or_else(|| ValueError::at(text, rest))?;
+        let rest = text.strip_prefix("SIP/2.0/").or_else(|| spaced_protocol(text));
+        let rest = rest.ok_or(ValueError::syntax(0))?;
+        let (rest, transport) = token(rest).map_err(|_| ValueError::at(text, rest))?;
+        let (rest, _) = sws(rest).map_err(|_| ValueError::at(text, rest))?;
+        let (sent_by, _, used) = HostPort::prefix(rest).ok_or_else(|| ValueError::at(text, rest))?;
         let rest = rest.get(used..).unwrap_or_default();
         let (sent_by, rest) = match sent_by.port {
             Some(_) => (sent_by, rest),
             None => spaced_port(sent_by, rest),
         };
-        let params = Params::check(rest)
+        let (mut branch, mut rport) = (None, None);
+        let params = Params::check_each(rest, |name, value| {
+            if branch.is_none() && name.eq_ignore_ascii_case("branch") {
+                branch = Some(value);
+            } else if rport.is_none() && name.eq_ignore_ascii_case("rport") {
+                rport = Some(value.and_then(|port| port.parse().ok()));
+            }
+        });
+        let params = params
             .map_err(|error| ValueError::new(error.kind, text.len() - rest.len() + error.offset))?;
-        Ok(Self { text, transport, sent_by, params })
+        Ok(Self { text, transport, sent_by, params, branch: branch.flatten(), rport })
     }
 
     /// The value as it came.
@@ -96,8 +106,8 @@ impl<'a> Via<'a> {
 
     /// The transaction's id (RFC 3261 8.1.1.7).
     #[must_use]
-    pub fn branch(&self) -> Option<&'a str> {
-        self.params.value("branch")
+    pub const fn branch(&self) -> Option<&'a str> {
+        self.branch
     }
 
     /// The address that the request came from, where the receiver noted it.
@@ -109,8 +119,8 @@ impl<'a> Via<'a> {
 
     /// RFC 3581: `Some(None)` asks for the source port, `Some(Some(port))` states it.
     #[must_use]
-    pub fn rport(&self) -> Option<Option<u16>> {
-        self.params.find("rport").map(|port| port.and_then(|port| port.parse().ok()))
+    pub const fn rport(&self) -> Option<Option<u16>> {
+        self.rport
     }
 }
 
@@ -121,16 +131,21 @@ impl fmt::Display for Via<'_> {
     }
 }
 
+/// Behind `sent-protocol` up to the transport, in any case and with white space around its slashes.
+fn spaced_protocol(text: &str) -> Option<&str> {
+    let slash = || delimited(sws, tag("/"), sws);
+    let mut protocol = (sws, tag_no_case("SIP"), slash(), tag("2.0"), slash());
+    protocol.parse(text).ok().map(|(rest, _): (_, (_, _, _, _, &str))| rest)
+}
+
 /// `sent-by = host [ COLON port ]`, where COLON may have white space around it.
 fn spaced_port<'a>(sent_by: HostPort<'a>, rest: &'a str) -> (HostPort<'a>, &'a str) {
-    let parsed = delimited(sws, tag(":"), sws)
-        .and(nom::character::complete::u16)
-        .parse(rest)
-        .map_err(|_: nom::Err<nom::error::Error<&str>>| ());
-    match parsed {
-        Ok((after, (_, port))) => (HostPort { port: Some(port), ..sent_by }, after),
-        Err(()) => (sent_by, rest),
-    }
+    let port = separator(rest, b':').and_then(|port| digits(port).ok());
+    port.map_or((sent_by, rest), |(after, port)| (HostPort { port: Some(port), ..sent_by }, after))
+}
+
+fn digits(text: &str) -> IResult<&str, u16> {
+    nom::character::complete::u16(text)
 }
 
 #[cfg(test)]

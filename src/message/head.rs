@@ -156,7 +156,8 @@ impl Head {
 
     /// The header fields `name`, in their order.
     pub fn all(&self, name: HeaderName) -> impl DoubleEndedIterator<Item = Header<'_>> {
-        self.headers().filter(move |header| header.id == name)
+        let named = self.entries.iter().enumerate().filter(move |(_, entry)| entry.id == name);
+        named.map(|(index, entry)| Header { head: self, id: entry.id, index, entry: *entry })
     }
 
     /// The first header field `name`.
@@ -196,15 +197,21 @@ impl Head {
         name: HeaderName,
         parse: fn(&'a str) -> Result<T, ValueError>,
     ) -> impl Iterator<Item = Result<T, FieldError>> + 'a {
-        self.all(name).flat_map(move |header| {
-            let (text, broken) = match header.text() {
-                Ok(text) => (Some(text), None),
-                Err(error) => (None, Some(Err(error))),
-            };
-            let values = text.into_iter().flat_map(List::new);
-            broken
-                .into_iter()
-                .chain(values.map(move |text| parse(text).map_err(|error| header.malformed(error))))
+        let mut fields = self.all(name);
+        let mut current: Option<(Header<'a>, List<'a>)> = None;
+        std::iter::from_fn(move || {
+            loop {
+                if let Some((header, list)) = &mut current
+                    && let Some(text) = list.next()
+                {
+                    return Some(parse(text).map_err(|error| header.malformed(error)));
+                }
+                let header = fields.next()?;
+                match header.text() {
+                    Ok(text) => current = Some((header, List::new(text))),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
         })
     }
 

@@ -8,7 +8,7 @@ use super::head::{Entry, Head};
 use super::{Message, Request, Response, Span};
 use crate::headers::{HeaderName, Method, is_token};
 use bytes::Bytes;
-use nom::bytes::complete::{tag_no_case, take_till, take_till1, take_while, take_while1};
+use nom::bytes::complete::{tag_no_case, take_till, take_till1, take_while1};
 use nom::character::complete::char as byte;
 use nom::combinator::{consumed, rest, verify};
 use nom::sequence::terminated;
@@ -83,8 +83,10 @@ impl ParseError {
 const USUAL_HEADERS: usize = 24;
 
 pub(super) fn parse(bytes: Bytes, limits: &ParseLimits) -> Result<Message, ParseError> {
-    if bytes.len() > limits.max_message {
-        return Err(ParseError::new(ParseErrorKind::TooLarge, limits.max_message));
+    // Offsets are kept in 32 bits.
+    let limit = limits.max_message.min(u32::MAX as usize);
+    if bytes.len() > limit {
+        return Err(ParseError::new(ParseErrorKind::TooLarge, limit));
     }
     // RFC 3261 7.5: CRLFs before the start line are ignored.
     let start = bytes.iter().position(|&b| b != b'\r' && b != b'\n').unwrap_or(bytes.len());
@@ -100,27 +102,18 @@ pub(super) fn parse(bytes: Bytes, limits: &ParseLimits) -> Result<Message, Parse
     let mut entries = Vec::with_capacity(USUAL_HEADERS);
     let mut malformed = None;
     while at < bytes.len() {
-        let (field, next) = folded_line(&bytes, at);
-        let text = bytes.get(field.range()).unwrap_or_default();
-        at = next;
-        if text.is_empty() {
-            return start_line(Head::new(bytes, first.start, at, entries, malformed), first);
+        if let Some(end) = empty_line(&bytes, at) {
+            return start_line(Head::new(bytes, first.start, end, entries, malformed), first);
         }
         if entries.len() == limits.max_headers {
-            return Err(ParseError::new(ParseErrorKind::TooManyHeaders, field.start as usize));
+            return Err(ParseError::new(ParseErrorKind::TooManyHeaders, at));
         }
-        match header_field(text) {
-            Ok((value, name)) => {
-                let start = field.start as usize;
-                let value_start = field.end as usize - value.len();
-                entries.push(Entry {
-                    id: HeaderName::of(name),
-                    name: Span::new(start, start + name.len()),
-                    value: Span::new(value_start, value_start + value.trim_ascii_end().len()),
-                });
-            }
-            Err(_) => malformed = malformed.or(Some(field.start)),
+        let (entry, next) = header_field(&bytes, at);
+        match entry {
+            Some(entry) => entries.push(entry),
+            None => malformed = malformed.or(Some(at as u32)),
         }
+        at = next;
     }
     // The head ends with the bytes. Rare and harmless: completed, so that nothing later meets such a one.
     let end: &[u8] = if bytes.ends_with(b"\n") { b"\r\n" } else { b"\r\n\r\n" };
@@ -140,33 +133,62 @@ fn line(bytes: &[u8], start: usize) -> (Span, usize) {
     }
 }
 
-/// The same with the lines that continue it (`LWS = [*WSP CRLF] 1*WSP`).
-fn folded_line(bytes: &[u8], start: usize) -> (Span, usize) {
-    let (mut span, mut next) = line(bytes, start);
-    if span.start == span.end {
-        return (span, next);
+/// Behind the empty line that ends the head, if it starts here.
+fn empty_line(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at..)? {
+        [b'\n', ..] => Some(at + 1),
+        [b'\r', b'\n', ..] => Some(at + 2),
+        _ => None,
     }
-    while let Some(b' ' | b'\t') = bytes.get(next) {
-        let (continuation, after) = line(bytes, next);
-        span.end = continuation.end;
-        next = after;
-    }
-    (span, next)
 }
 
-/// `message-header = header-name HCOLON header-value`, `HCOLON = *( SP / HTAB ) ":" SWS`
-fn header_field(input: &[u8]) -> IResult<&[u8], &[u8]> {
-    let name = take_while1(is_token);
-    let colon = (take_while(is_space), byte(':'), take_while(is_lws));
-    terminated(name, colon).parse(input)
+/// `message-header = header-name HCOLON header-value`, with the lines that continue it (`LWS = [*WSP CRLF] 1*WSP`), and where the
+/// next one starts. `None` if it has no name.
+fn header_field(bytes: &[u8], start: usize) -> (Option<Entry>, usize) {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let name = rest.get(..rest.iter().position(|&b| !is_token(b)).unwrap_or(rest.len())).unwrap_or_default();
+    let colon = hcolon(bytes, start + name.len()).filter(|_| !name.is_empty());
+    let (mut value, mut next) = line(bytes, colon.unwrap_or(start));
+    while let Some(b' ' | b'\t') = bytes.get(next) {
+        let (continuation, after) = line(bytes, next);
+        (value.end, next) = (continuation.end, after);
+    }
+    let entry = colon.map(|_| Entry {
+        id: HeaderName::of(name),
+        name: Span::new(start, start + name.len()),
+        value: trimmed(bytes, value),
+    });
+    (entry, next)
+}
+
+/// Behind the colon of `HCOLON = *( SP / HTAB ) ":" SWS`, if it stands here.
+fn hcolon(bytes: &[u8], start: usize) -> Option<usize> {
+    let rest = bytes.get(start..)?;
+    match rest {
+        [b':', b' ', ..] => Some(start + 2),
+        [b':', ..] => Some(start + 1),
+        _ => {
+            let spaces = rest.iter().position(|&b| !is_space(b))?;
+            (rest.get(spaces) == Some(&b':')).then_some(start + spaces + 1)
+        }
+    }
+}
+
+/// Without the white space at both ends.
+fn trimmed(bytes: &[u8], span: Span) -> Span {
+    let is_space = |at: Option<&u8>| at.is_some_and(u8::is_ascii_whitespace);
+    match bytes.get(span.range()).unwrap_or_default() {
+        // Nearly always there is none.
+        text if !is_space(text.first()) && !is_space(text.last()) => span,
+        text => {
+            let start = span.start as usize + text.len() - text.trim_ascii_start().len();
+            Span::new(start, start + text.trim_ascii().len())
+        }
+    }
 }
 
 const fn is_space(b: u8) -> bool {
     matches!(b, b' ' | b'\t')
-}
-
-const fn is_lws(b: u8) -> bool {
-    matches!(b, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// `start-line = Request-Line / Status-Line`

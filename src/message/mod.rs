@@ -51,9 +51,9 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    fn new(start: usize, end: usize) -> Self {
-        let short = |at| u32::try_from(at).unwrap_or(u32::MAX);
-        Self { start: short(start), end: short(end) }
+    /// Of offsets into a message that has been found short enough.
+    const fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, end: end as u32 }
     }
 
     const fn range(self) -> Range<usize> {

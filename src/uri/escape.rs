@@ -91,11 +91,15 @@ pub fn escape(bytes: &[u8], component: Component) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// Whether `bytes` starts with an escape.
+pub(super) fn is_escape(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
+}
+
 /// The offset of a `%` that two hexadecimal digits do not follow.
 pub(super) fn bad_escape(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    memchr::memchr_iter(b'%', bytes)
-        .find(|&at| !matches!(bytes.get(at + 1..at + 3), Some([a, b]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
+    memchr::memchr_iter(b'%', bytes).find(|&at| !is_escape(bytes.get(at..).unwrap_or_default()))
 }
 
 /// Undoes `%` escapes; text without them is not copied. Broken escapes stay as they are.

@@ -23,24 +23,24 @@ impl<'a> Host<'a> {
     /// Parses a whole text.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
-        if let Some(inner) = text.strip_prefix('[') {
-            return Self::v6(inner.strip_suffix(']')?);
+        Self::prefix(text).filter(|(_, used)| *used == text.len()).map(|(host, _)| host)
+    }
+
+    /// Reads a host from the front of `text`, up to the first byte that stands in none. Gives the number of bytes read.
+    pub(super) fn prefix(text: &'a str) -> Option<(Self, usize)> {
+        let bytes = text.as_bytes();
+        if let Some(b'[') = bytes.first() {
+            let end = memchr::memchr(b']', bytes)?;
+            return Some((Self::v6(text.get(1..end)?)?, end + 1));
         }
-        if let Ok(address) = text.parse() {
-            return Some(Self::V4(address));
+        let (end, top) = name(bytes)?;
+        let host = text.get(..end)?;
+        // hostname = *( domainlabel "." ) toplabel [ "." ]; a toplabel starts with a letter, so that what ends in a number is an
+        // address or nothing.
+        if bytes.get(top).is_some_and(u8::is_ascii_digit) {
+            return Some((Self::V4(host.parse().ok()?), end));
         }
-        // RFC 3261 25.1 hostname, with the underscore that the field uses. Names end in a label that starts with a
-        // letter (toplabel), which refuses broken IPv4 addresses.
-        let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
-        let valid = |label: &str| {
-            !label.is_empty()
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-        };
-        let top = labels.next_back()?;
-        (valid(top) && !top.starts_with(|c: char| c.is_ascii_digit()) && labels.all(valid))
-            .then_some(Self::Name(text))
+        Some((Self::Name(host), end))
     }
 
     /// `IPv6address / IPv6addrz`, `IPv6addrz = IPv6address "%25" ZoneID` (RFC 6874 2); the bare `%` that people write is let
@@ -67,6 +67,47 @@ impl<'a> Host<'a> {
             Self::V6(address) | Self::V6Zone(address, _) => Some(IpAddr::V6(address)),
         }
     }
+}
+
+/// Where the labels at the front of `bytes` end, and where the last one that is not empty starts. In one pass.
+///
+/// `domainlabel = alphanum / alphanum *( alphanum / "-" ) alphanum`, with the underscore that the field uses.
+fn name(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (mut label, mut top, mut end) = (0, 0, bytes.len());
+    let ends_in_hyphen = |end: usize| bytes.get(..end).is_some_and(|name| name.ends_with(b"-"));
+    for (at, &byte) in bytes.iter().enumerate().filter(|(_, byte)| !is_word(**byte)) {
+        match byte {
+            b'-' if at > label => {}
+            b'.' if at > label && !ends_in_hyphen(at) => (top, label) = (label, at + 1),
+            b'-' | b'.' => return None,
+            _ => {
+                end = at;
+                break;
+            }
+        }
+    }
+    if end > label {
+        top = label;
+    }
+    (end > 0 && !ends_in_hyphen(end)).then_some((end, top))
+}
+
+/// What stands anywhere in a label.
+fn is_word(byte: u8) -> bool {
+    const IS_WORD: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let b = byte as u8;
+            #[expect(clippy::indexing_slicing, reason = "constant evaluation; the index is below 256")]
+            {
+                table[byte] = b.is_ascii_alphanumeric() || b == b'_';
+            }
+            byte += 1;
+        }
+        table
+    };
+    IS_WORD.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
 /// Names compare without case, addresses by value (RFC 3261 19.1.4), zones as written: interfaces are named with case, and
@@ -149,37 +190,13 @@ impl<'a> HostPort<'a> {
         Self { host, port }
     }
 
-    /// Reads a host and, behind a colon, a port from the front of `text`. Gives the number of bytes read; a colon
-    /// that no valid port follows is left unread.
-    pub(crate) fn prefix(text: &'a str) -> Option<(Self, usize)> {
-        let bytes = text.as_bytes();
-        let host_len = if bytes.first() == Some(&b'[') {
-            memchr::memchr(b']', bytes)? + 1
-        } else {
-            let in_name = |&b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-            bytes.iter().position(|b| !in_name(b)).unwrap_or(bytes.len())
-        };
-        let host = Host::parse(text.get(..host_len)?)?;
-        let after = text.get(host_len..)?;
-        let Some(digits) = after.strip_prefix(':') else {
-            return Some((Self { host, port: None }, host_len));
-        };
-        let len = digits.bytes().take_while(u8::is_ascii_digit).count();
-        Some(match digits.get(..len).and_then(|digits| digits.parse().ok()) {
-            Some(port) => (Self { host, port: Some(port) }, host_len + 1 + len),
-            None => (Self { host, port: None }, host_len),
-        })
-    }
-
-    /// How many bytes of `text`, from which this was read, the host takes.
-    pub(super) fn host_len(&self, text: &str) -> usize {
-        match self.host {
-            Host::Name(name) => name.len(),
-            Host::V4(_) => text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count(),
-            Host::V6(_) | Host::V6Zone(..) => {
-                memchr::memchr(b']', text.as_bytes()).map_or(text.len(), |at| at + 1)
-            }
-        }
+    /// Reads a host and, behind a colon, a port from the front of `text`. Gives the number of bytes that the host takes, and
+    /// those read in all; a colon that no valid port follows is left unread.
+    pub(crate) fn prefix(text: &'a str) -> Option<(Self, usize, usize)> {
+        let (host, host_len) = Host::prefix(text)?;
+        let port = text.as_bytes().get(host_len..).and_then(|after| port(after));
+        let (port, len) = port.map_or((None, 0), |(port, len)| (Some(port), len));
+        Some((Self { host, port }, host_len, host_len + len))
     }
 
     /// The socket address, if the host is an address; `default_port` where none is written.
@@ -187,6 +204,18 @@ impl<'a> HostPort<'a> {
     pub fn socket_addr(&self, default_port: u16) -> Option<SocketAddr> {
         self.host.ip().map(|ip| SocketAddr::new(ip, self.port.unwrap_or(default_port)))
     }
+}
+
+/// `":" 1*DIGIT` up to 65535, and its length.
+fn port(bytes: &[u8]) -> Option<(u16, usize)> {
+    let (&b':', digits) = bytes.split_first()? else { return None };
+    let mut port = 0_u16;
+    let mut len = 0;
+    for digit in digits.iter().map(|byte| byte.wrapping_sub(b'0')).take_while(|digit| *digit < 10) {
+        port = port.checked_mul(10)?.checked_add(digit.into())?;
+        len += 1;
+    }
+    (len > 0).then_some((port, len + 1))
 }
 
 impl From<SocketAddr> for HostPort<'_> {
@@ -211,7 +240,7 @@ mod tests {
         assert_eq!(Host::parse("a-b.example."), Some(Host::Name("a-b.example.")));
         assert_eq!(Host::parse("192.0.2.1"), Some(Host::V4(Ipv4Addr::new(192, 0, 2, 1))));
         assert_eq!(Host::parse("[::1]"), Some(Host::V6(Ipv6Addr::LOCALHOST)));
-        for bad in ["", ".", "a..b", "-a", "a-", "192.0.2.256", "1.2.3", "[::1", "::1", "a b"] {
+        for bad in ["", ".", "a..b", "-a", "a-", "192.0.2.256", "1.2.3", "a.1", "a-.b", "[::1", "::1", "a b"] {
             assert_eq!(Host::parse(bad), None, "{bad}");
         }
     }
@@ -237,10 +266,13 @@ mod tests {
 
     #[test]
     fn a_prefix_ends_where_the_host_and_port_end() {
-        let read = |text| HostPort::prefix(text).map(|(hp, used)| (hp.to_string(), used));
+        let read = |text| HostPort::prefix(text).map(|(hp, _, used)| (hp.to_string(), used));
         assert_eq!(read("h:5060;lr"), Some(("h:5060".into(), 6)));
         assert_eq!(read("[::1]:5060"), Some(("[::1]:5060".into(), 10)));
         assert_eq!(read("h:x"), Some(("h".into(), 1)));
+        assert_eq!(read("h:65536"), Some(("h".into(), 1)));
+        assert_eq!(read("192.0.2.1:5060;lr"), Some(("192.0.2.1:5060".into(), 14)));
+        assert_eq!(read("a.b.:1"), Some(("a.b.:1".into(), 6)));
         assert_eq!(read(":5060"), None);
     }
 }

@@ -19,6 +19,7 @@ pub use key::{AorKey, HomeHosts};
 pub use tel::{PhoneContext, Tel, TelError, TelErrorKind};
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 /// Why a text is no usable URI. `offset` counts bytes from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,11 +81,22 @@ struct Layout {
     password_end: u16,
     /// Host, brackets included. Empty for URIs that have none.
     host: (u16, u16),
+    host_kind: HostKind,
     port: Option<u16>,
     /// Start of `;params`, which end where the headers start.
     params: u16,
     /// Start of `?headers`, which end with the text.
     headers: u16,
+}
+
+/// What is known of the host's text, so that nothing is read twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum HostKind {
+    #[default]
+    None,
+    Name,
+    V4(Ipv4Addr),
+    V6,
 }
 
 /// A view of a URI.
@@ -113,25 +125,10 @@ impl<'a> Uri<'a> {
         if text.len() > usize::from(u16::MAX) {
             return fail(UriErrorKind::TooLong, usize::from(u16::MAX));
         }
-        let bytes = text.as_bytes();
-        let Some(colon) = memchr::memchr(b':', bytes) else {
+        let Some((colon, is_sip)) = scheme_of(text.as_bytes()) else {
             return fail(UriErrorKind::Scheme, 0);
         };
-        let scheme = &text[..colon];
-        // RFC 3261 25.1: scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
-        if !scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
-        {
-            return fail(UriErrorKind::Scheme, 0);
-        }
-        if let Some(offset) = bytes.iter().position(|&b| IS_BARRED.get(usize::from(b)) == Some(&true)) {
-            return fail(UriErrorKind::Character, offset);
-        }
-        if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
-            parse_sip(text, colon)
-        } else {
-            Ok(Self { text, layout: opaque(text, colon) })
-        }
+        if is_sip { parse_sip(text, colon) } else { parse_opaque(text, colon) }
     }
 
     /// The text as it came.
@@ -230,7 +227,12 @@ impl<'a> Uri<'a> {
     /// The host of a SIP or SIPS URI.
     #[must_use]
     pub fn host(&self) -> Option<Host<'a>> {
-        Host::parse(self.host_str())
+        match self.layout.host_kind {
+            HostKind::None => None,
+            HostKind::Name => Some(Host::Name(self.host_str())),
+            HostKind::V4(address) => Some(Host::V4(address)),
+            HostKind::V6 => Host::parse(self.host_str()),
+        }
     }
 
     /// The port, if one is written.
@@ -301,87 +303,128 @@ fn split_params(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     })
 }
 
-/// What stands in no URI: white space, control characters, and the delimiters `<`, `>` and `"` (RFC 3986 2).
-const IS_BARRED: [bool; 256] = {
+/// Where the scheme ends, and whether it is `sip` or `sips`.
+fn scheme_of(bytes: &[u8]) -> Option<(usize, bool)> {
+    match bytes {
+        [b's', b'i', b'p', b':', ..] => return Some((3, true)),
+        [b's', b'i', b'p', b's', b':', ..] => return Some((4, true)),
+        _ => {}
+    }
+    let colon = memchr::memchr(b':', bytes)?;
+    let scheme = bytes.get(..colon)?;
+    // RFC 3261 25.1: scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
+    let is_valid = scheme.first()?.is_ascii_alphabetic()
+        && scheme.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let is_sip = scheme.eq_ignore_ascii_case(b"sip") || scheme.eq_ignore_ascii_case(b"sips");
+    is_valid.then_some((colon, is_sip))
+}
+
+/// Bytes that are not simply data: those that stand in no URI (white space, control characters, and the delimiters `<`, `>` and `"` of
+/// RFC 3986 2), the delimiters between its parts, and `%`.
+const IS_SPECIAL: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < 256 {
         let b = byte as u8;
         #[expect(clippy::indexing_slicing, reason = "constant evaluation; the index is below 256")]
         {
-            table[byte] = b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"');
+            table[byte] = b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"' | b'@' | b':' | b'?' | b'%');
         }
         byte += 1;
     }
     table
 };
 
-/// RFC 3261 25.1: `SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]`
-fn parse_sip(text: &str, colon: usize) -> Result<Uri<'_>, UriError> {
-    let fail = |kind, offset| Err(UriError { kind, offset });
-    let start = colon + 1;
-    let short = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
-    let mut layout = Layout { scheme: short(colon), user_end: short(start), ..Layout::default() };
-    let rest = text.get(start..).unwrap_or_default();
+fn is_special(byte: u8) -> bool {
+    IS_SPECIAL.get(usize::from(byte)).copied().unwrap_or(false)
+}
 
-    // `@` is escaped everywhere but behind the userinfo, so the first one ends it; `;` and `?` may stand in a user.
-    let host_start = match memchr::memchr(b'@', rest.as_bytes()) {
-        None => start,
-        Some(0) => return fail(UriErrorKind::EmptyUser, start),
-        Some(at) => {
-            let userinfo = rest.get(..at).unwrap_or_default();
-            if let Some(bad) = escape::bad_escape(userinfo) {
-                return fail(UriErrorKind::Character, start + bad);
-            }
-            let user = userinfo.split(':').next().unwrap_or_default();
-            if user.is_empty() {
-                return fail(UriErrorKind::EmptyUser, start);
-            }
-            layout.user_end = short(start + user.len());
-            start + at + 1
+/// Whether `byte` stands in no URI.
+fn is_barred(byte: u8) -> bool {
+    is_special(byte) && !matches!(byte, b'@' | b':' | b'?' | b'%')
+}
+
+/// The first `delimiter` (`:` or `?`) in the part of `text` from `start` to `end`, else `end`.
+///
+/// # Errors
+/// A byte that stands in no URI, an `@`, or a broken escape.
+fn find(text: &str, start: usize, end: usize, delimiter: u8) -> Result<usize, UriError> {
+    let bytes = text.as_bytes().get(start..end).unwrap_or_default();
+    let mut found = None;
+    for (at, &byte) in bytes.iter().enumerate().filter(|(_, byte)| is_special(**byte)) {
+        match byte {
+            _ if byte == delimiter => found = found.or(Some(start + at)),
+            b':' | b'?' => {}
+            b'%' if escape::is_escape(bytes.get(at..).unwrap_or_default()) => {}
+            _ => return Err(UriError { kind: UriErrorKind::Character, offset: start + at }),
         }
-    };
-    layout.password_end = if host_start > start { short(host_start - 1) } else { layout.user_end };
+    }
+    Ok(found.unwrap_or(end))
+}
 
-    let rest = text.get(host_start..).unwrap_or_default();
-    let Some((hostport, used)) = HostPort::prefix(rest) else {
+/// An offset into a text that is known to be short enough.
+fn short(at: usize) -> u16 {
+    u16::try_from(at).unwrap_or(u16::MAX)
+}
+
+/// RFC 3261 25.1: `SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]`
+fn parse_sip(text: &str, scheme: usize) -> Result<Uri<'_>, UriError> {
+    let fail = |kind, offset| Err(UriError { kind, offset });
+    let (bytes, start) = (text.as_bytes(), scheme + 1);
+    // `@` is escaped everywhere but behind the userinfo, so the first one ends it; `;` and `?` may stand in a user.
+    let userinfo = memchr::memchr(b'@', bytes.get(start..).unwrap_or_default());
+    let (user_end, password_end, host_start) = match userinfo {
+        None => (start, start, start),
+        Some(len) => (find(text, start, start + len, b':')?, start + len, start + len + 1),
+    };
+    if userinfo.is_some() && user_end == start {
+        return fail(UriErrorKind::EmptyUser, start);
+    }
+    let hostport = text.get(host_start..).and_then(HostPort::prefix);
+    let Some((HostPort { host, port }, host_len, used)) = hostport else {
         return fail(UriErrorKind::Host, host_start);
     };
-    layout.port = hostport.port;
-    layout.host = (short(host_start), short(host_start + hostport.host_len(rest)));
-    let tail_start = host_start + used;
-    let tail = rest.get(used..).unwrap_or_default();
-    match tail.as_bytes().first() {
+    let params = host_start + used;
+    match bytes.get(params) {
         None | Some(b';' | b'?') => {}
-        Some(b':') => return fail(UriErrorKind::Port, tail_start),
-        Some(_) => return fail(UriErrorKind::Host, tail_start),
+        Some(b':') => return fail(UriErrorKind::Port, params),
+        Some(&byte) if is_barred(byte) => return fail(UriErrorKind::Character, params),
+        Some(_) => return fail(UriErrorKind::Host, params),
     }
-    if let Some(at) = memchr::memchr(b'@', tail.as_bytes()) {
-        return fail(UriErrorKind::Character, tail_start + at);
-    }
-    if let Some(bad) = escape::bad_escape(tail) {
-        return fail(UriErrorKind::Character, tail_start + bad);
-    }
-    layout.params = short(tail_start);
-    layout.headers = short(memchr::memchr(b'?', tail.as_bytes()).map_or(text.len(), |at| tail_start + at));
+    let layout = Layout {
+        scheme: short(scheme),
+        user_end: short(user_end),
+        password_end: short(password_end),
+        host: (short(host_start), short(host_start + host_len)),
+        host_kind: match host {
+            Host::Name(_) => HostKind::Name,
+            Host::V4(address) => HostKind::V4(address),
+            Host::V6(_) | Host::V6Zone(..) => HostKind::V6,
+        },
+        port,
+        params: short(params),
+        headers: short(find(text, params, text.len(), b'?')?),
+    };
     Ok(Uri { text, layout })
 }
 
 /// Any other scheme: what stands before the first `;` or `?` counts as the user, so that `tel:` numbers read alike.
-fn opaque(text: &str, colon: usize) -> Layout {
-    let short = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
-    let rest = text.get(colon + 1..).unwrap_or_default();
-    let user_end = colon + 1 + rest.find([';', '?']).unwrap_or(rest.len());
+fn parse_opaque(text: &str, scheme: usize) -> Result<Uri<'_>, UriError> {
+    if let Some(offset) = text.bytes().position(is_barred) {
+        return Err(UriError { kind: UriErrorKind::Character, offset });
+    }
+    let rest = text.get(scheme + 1..).unwrap_or_default();
+    let user_end = scheme + 1 + rest.find([';', '?']).unwrap_or(rest.len());
     let headers = text.get(user_end..).and_then(|tail| tail.find('?')).map_or(text.len(), |at| user_end + at);
-    Layout {
-        scheme: short(colon),
+    let layout = Layout {
+        scheme: short(scheme),
         user_end: short(user_end),
         password_end: short(user_end),
-        host: (0, 0),
-        port: None,
         params: short(user_end),
         headers: short(headers),
-    }
+        ..Layout::default()
+    };
+    Ok(Uri { text, layout })
 }
 
 impl fmt::Debug for Uri<'_> {
