@@ -67,15 +67,23 @@ impl<'a> CSeq<'a> {
     /// No digits, no method, or a number of 2^31 and above.
     pub fn parse(text: &'a str) -> Result<Self, ValueError> {
         let text = trim(text);
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (digits, rest) = text.split_at_checked(digits).unwrap_or((text, ""));
+        // Saturating, so that the number of any length is out of range at the end.
+        let (mut number, mut digits) = (0_u32, 0);
+        for digit in text.bytes().map(|byte| byte.wrapping_sub(b'0')).take_while(|digit| *digit < 10) {
+            number = number.saturating_mul(10).saturating_add(digit.into());
+            digits += 1;
+        }
+        let rest = text.get(digits..).unwrap_or_default();
         let method = trim(rest);
         let is_spaced = method.len() < rest.len();
-        if digits.is_empty() || !is_spaced || method.is_empty() || !method.bytes().all(is_token) {
+        if digits == 0 || !is_spaced || method.is_empty() || !method.bytes().all(is_token) {
             return Err(ValueError::at(text, rest));
         }
-        let number = digits.parse().ok().filter(|number| *number < 1 << 31);
-        Ok(Self { number: number.ok_or(ValueError::new(ValueErrorKind::Range, 0))?, method })
+        // RFC 3261 8.1.1.5: "less than 2**31".
+        if number >= 1 << 31 {
+            return Err(ValueError::new(ValueErrorKind::Range, 0));
+        }
+        Ok(Self { number, method })
     }
 }
 

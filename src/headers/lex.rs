@@ -85,13 +85,12 @@ pub(super) fn sws(input: &str) -> Lexed<'_> {
 
 /// `quoted-string = SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE`, quotes included.
 pub(super) fn quoted_string(input: &str) -> Lexed<'_> {
-    let end = input.starts_with('"').then(|| closing_quote(input)).flatten();
+    let end = input.starts_with('"').then(|| closing_quote(input.as_bytes())).flatten();
     split(input, end.ok_or_else(|| failure(input))?)
 }
 
-/// Behind the quote that closes the one at the start of `text`.
-pub(super) fn closing_quote(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
+/// Behind the quote that closes the one at the start of `bytes`.
+pub(super) fn closing_quote(bytes: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
         at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
@@ -109,10 +108,15 @@ pub(super) fn gen_value(input: &str) -> Lexed<'_> {
     if input.as_bytes().first() == Some(&b'"') {
         return quoted_string(input);
     }
-    match run(input, |byte| PLAIN_VALUE.has(byte)) {
+    match plain_value_len(input.as_bytes()) {
         0 => Err(failure(input)),
         end => split(input, end),
     }
+}
+
+/// How many bytes of a parameter's value without quotes are at the front of `bytes`.
+pub(super) fn plain_value_len(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| !PLAIN_VALUE.has(*byte)).unwrap_or(bytes.len())
 }
 
 /// `input` behind white space and a `byte`, and the white space that follows that: SEMI, EQUAL, COLON, SLASH.

@@ -44,7 +44,7 @@ pub(crate) fn first_value_len(text: &str) -> usize {
         let Some(found) = found else { break };
         at += found;
         match bytes.get(at) {
-            Some(b'"') => match text.get(at..).and_then(closing_quote) {
+            Some(b'"') => match bytes.get(at..).and_then(closing_quote) {
                 Some(len) => at += len,
                 None => break,
             },

@@ -21,6 +21,9 @@ macro_rules! names {
             /// All that have a name of their own here, by the alphabet.
             pub const KNOWN: &[Self] = &[$(Self::$name,)*];
 
+            /// How many there are, [`HeaderName::Other`] included.
+            pub(crate) const COUNT: usize = Self::KNOWN.len() + 1;
+
             /// The full name; empty for [`HeaderName::Other`].
             #[must_use]
             pub const fn as_str(self) -> &'static str {

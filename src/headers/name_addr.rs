@@ -2,10 +2,11 @@
 
 use super::lex::{closing_quote, is_lws};
 use super::text::Unfolded;
-use super::{Params, ValueError, ValueErrorKind, trim};
+use super::{Params, ValueError, ValueErrorKind, params, trim};
 use crate::uri::Uri;
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 /// An address: `name-addr = [ display-name ] LAQUOT addr-spec RAQUOT`, or a bare `addr-spec`.
@@ -27,19 +28,25 @@ impl<'a> NameAddr<'a> {
     /// # Errors
     /// [`ValueError`] says where the grammar breaks.
     pub fn parse(text: &'a str) -> Result<Self, ValueError> {
-        let parts = Parts::of(text).map_err(|rest| ValueError::at(text, rest))?;
-        let offset_of = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
-        let uri = Uri::parse(parts.uri)
-            .map_err(|error| ValueError::new(ValueErrorKind::Uri, offset_of(parts.uri) + error.offset))?;
+        let parts = Parts::of(text.as_bytes()).map_err(ValueError::syntax)?;
+        let part = |range| text.get(range).unwrap_or_default();
+        let uri = Uri::parse(part(parts.uri.clone()))
+            .map_err(|error| ValueError::new(ValueErrorKind::Uri, parts.uri.start + error.offset))?;
         let mut tag = None;
-        let params = Params::check_each(parts.params, |name, value| {
+        let params = Params::check_each(part(parts.params..text.len()), |name, value| {
             if tag.is_none() && name.eq_ignore_ascii_case("tag") {
                 tag = Some(value);
             }
         });
-        let params = params
-            .map_err(|error| ValueError::new(error.kind, offset_of(parts.params) + error.offset))?;
-        Ok(Self { display: parts.display, uri, params, tag: tag.flatten() })
+        let params =
+            params.map_err(|error| ValueError::new(error.kind, parts.params + error.offset))?;
+        Ok(Self { display: trim(part(parts.display)), uri, params, tag: tag.flatten() })
+    }
+
+    /// The tag in a value that nobody has checked.
+    pub(crate) fn peek_tag(value: &'a [u8]) -> Option<&'a str> {
+        let params = value.get(Parts::of(value).ok()?.params..).filter(|params| !params.is_empty())?;
+        params::peek(params, "tag")
     }
 
     /// The display name as a person reads it: quotes and escapes undone, folds as one space.
@@ -111,43 +118,44 @@ impl<'a> NameAddr<'a> {
     }
 }
 
-/// The parts of an address, none of them checked.
-struct Parts<'a> {
-    display: &'a str,
-    uri: &'a str,
-    params: &'a str,
+/// Where the parts of an address lie. None of them has been checked.
+struct Parts {
+    display: Range<usize>,
+    uri: Range<usize>,
+    /// Where the parameters start, which end with the text.
+    params: usize,
 }
 
-impl<'a> Parts<'a> {
-    /// The error is where the grammar breaks: all that stands from there.
-    fn of(text: &'a str) -> Result<Self, &'a str> {
-        let start = text.trim_start_matches(is_lws);
-        let name_len = match start.as_bytes().first() {
-            Some(b'"') => closing_quote(start).ok_or(start)?,
-            _ => 0,
-        };
-        let behind_name = start.get(name_len..).ok_or(start)?;
-        let delimiter = behind_name.bytes().position(|byte| matches!(byte, b'<' | b';'));
-        let delimiter = delimiter.unwrap_or(behind_name.len());
-        let (before, from) = behind_name.split_at_checked(delimiter).ok_or(start)?;
-        if let Some(inner) = from.strip_prefix('<') {
+impl Parts {
+    /// The error is where the grammar breaks.
+    fn of(text: &[u8]) -> Result<Self, usize> {
+        let is_space = |byte: &u8| is_lws(char::from(*byte));
+        let start = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
+        let behind = |at: usize| text.get(at..).unwrap_or_default();
+        let is_quoted = text.get(start) == Some(&b'"');
+        let name_len = if is_quoted { closing_quote(behind(start)).ok_or(start)? } else { 0 };
+        let name_end = start + name_len;
+        let delimiter = behind(name_end).iter().position(|byte| matches!(byte, b'<' | b';'));
+        let delimiter = delimiter.map_or(text.len(), |at| name_end + at);
+        let before = text.get(name_end..delimiter).unwrap_or_default();
+        if text.get(delimiter) == Some(&b'<') {
             // RFC 4475 3.1.2.15: behind a comma another value would start wherever this is a list.
-            if name_len == 0 && before.contains(',') {
+            if !is_quoted && before.contains(&b',') {
                 return Err(start);
             }
-            let end = memchr::memchr(b'>', inner.as_bytes()).ok_or(inner)?;
-            let display = start.get(..name_len + delimiter).map(trim).ok_or(start)?;
-            let (uri, rest) = inner.split_at_checked(end).ok_or(inner)?;
-            return Ok(Self { display, uri, params: rest.get(1..).ok_or(rest)? });
+            let uri = delimiter + 1;
+            let end = uri + memchr::memchr(b'>', behind(uri)).ok_or(uri)?;
+            return Ok(Self { display: start..delimiter, uri: uri..end, params: end + 1 });
         }
-        if name_len > 0 {
-            return Err(behind_name);
+        if is_quoted {
+            return Err(name_end);
         }
         // RFC 3261 20: a URI with a comma, question mark or semicolon must stand in brackets.
-        if before.contains(['?', ',']) {
+        if before.iter().any(|byte| matches!(byte, b'?' | b',')) {
             return Err(start);
         }
-        Ok(Self { display: "", uri: before.trim_end_matches(is_lws), params: from })
+        let spaces = before.iter().rev().take_while(|byte| is_space(byte)).count();
+        Ok(Self { display: start..start, uri: start..delimiter - spaces, params: delimiter })
     }
 }
 

@@ -12,11 +12,11 @@ pub fn delta_seconds(text: &str) -> Option<Duration> {
 
 /// `1*DIGIT`, saturating. `None` for what is no number.
 pub(crate) fn digits(text: &str) -> Option<u64> {
-    let text = trim(text);
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    Some(text.parse().unwrap_or(u64::MAX))
+    let digits = trim(text).as_bytes();
+    let add = |sum: u64, digit: &u8| {
+        digit.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
+    };
+    digits.iter().try_fold(0, add).filter(|_| !digits.is_empty())
 }
 
 /// `delta-seconds = 1*DIGIT` (RFC 3261 25.1): Expires (20.19), Min-Expires (20.23), Flow-Timer (RFC 5626 10). More than 2^32-1

@@ -1,6 +1,6 @@
 //! `generic-param = token [ EQUAL gen-value ]`, each behind a semicolon.
 
-use super::lex::{gen_value, separator, token};
+use super::lex::{gen_value, plain_value_len, separator, token};
 use super::text::{Unfolded, unquoted};
 use super::{ValueError, number, trim};
 use nom::Parser;
@@ -23,6 +23,9 @@ impl<'a> Params<'a> {
         text: &'a str,
         mut see: impl FnMut(&'a str, Option<&'a str>),
     ) -> Result<Self, ValueError> {
+        if text.is_empty() {
+            return Ok(Self(text));
+        }
         let mut rest = text;
         while let Some((after, name, value)) = one(rest) {
             see(name, value);
@@ -92,6 +95,37 @@ impl fmt::Display for Params<'_> {
     }
 }
 
+/// The value of the parameter `name` in text that nobody has checked and that starts with a semicolon. As in [`Params::find`], the
+/// first one counts.
+pub(super) fn peek<'a>(text: &'a [u8], name: &str) -> Option<&'a str> {
+    let mut rest = text;
+    while let [b';', param @ ..] = rest {
+        let (start, behind) = param.split_at_checked(name.len())?;
+        if start.first().is_some_and(u8::is_ascii_whitespace) {
+            break;
+        }
+        if start.eq_ignore_ascii_case(name.as_bytes()) {
+            match behind {
+                [b';' | b',', ..] | [] => return None,
+                [b'=', value @ ..] => match value.get(..plain_value_len(value))? {
+                    [] => break,
+                    value => return std::str::from_utf8(value).ok(),
+                },
+                [b' ' | b'\t' | b'\r' | b'\n', ..] => break,
+                _ => {}
+            }
+        }
+        let end = memchr::memchr3(b';', b',', b'"', param)?;
+        match param.get(end..)? {
+            next @ [b';', ..] => rest = next,
+            [b',', ..] => return None,
+            _ => break,
+        }
+    }
+    // Quotes and odd white space: rare enough to be read with care.
+    Params(std::str::from_utf8(rest).ok()?).value(name)
+}
+
 /// What `first` reads from the front of a value, and the parameters behind it, to the value's end.
 pub(super) fn behind<'a, T>(
     text: &'a str,
@@ -127,6 +161,16 @@ mod tests {
         assert_eq!(params.value("d"), Some("\"x;y\""));
         assert_eq!(params.value("received"), Some("[::1]"));
         assert_eq!(params.find("e"), None);
+    }
+
+    #[test]
+    fn a_peek_finds_what_reading_finds() {
+        for text in [
+            ";tag=a", ";x;TAG=b;y", ";tag;tag=c", ";tags=1;tag=d", ";x=\";tag=no\";tag=e", "; tag=f", ";tag = g;x", ";tag=\"h\"",
+            ";lr", ";tag=", "", ";ta", ";x=[::1];tag=j,;tag=k", ";x,;tag=i",
+        ] {
+            assert_eq!(peek(text.as_bytes(), "tag"), Params(text).value("tag"), "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `Via` (RFC 3261 20.42, RFC 3581).
 
 use super::lex::{separator, sws, token};
-use super::{Params, ValueError};
+use super::{Params, ValueError, params};
 use crate::uri::HostPort;
 use nom::bytes::complete::{tag, tag_no_case};
 use nom::sequence::delimited;
@@ -55,6 +55,13 @@ impl<'a> Via<'a> {
         let params = params
             .map_err(|error| ValueError::new(error.kind, text.len() - rest.len() + error.offset))?;
         Ok(Self { text, transport, sent_by, params, branch: branch.flatten(), rport })
+    }
+
+    /// The branch of the first value of a header field that nobody has checked.
+    pub(crate) fn peek_branch(field: &'a [u8]) -> Option<&'a str> {
+        // Neither the protocol nor the host has a semicolon.
+        let params = field.get(memchr::memchr(b';', field)?..)?;
+        params::peek(params, "branch")
     }
 
     /// The value as it came.

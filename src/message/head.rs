@@ -14,6 +14,46 @@ pub(super) struct Entry {
     pub(super) value: Span,
 }
 
+/// The header fields' places in their order, and where the first of each name is: a proxy asks for a dozen of them by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entries {
+    all: Vec<Entry>,
+    /// By name: one more than the index of the first one, or 0 if there is none. The last value stands for all indexes from its own.
+    first: [u8; HeaderName::COUNT],
+}
+
+impl Entries {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
+        Self { all: Vec::with_capacity(capacity), first: [0; HeaderName::COUNT] }
+    }
+
+    pub(super) fn push(&mut self, entry: Entry) {
+        self.all.push(entry);
+        if let Some(first @ 0) = self.first.get_mut(entry.id as usize) {
+            *first = u8::try_from(self.all.len()).unwrap_or(u8::MAX);
+        }
+    }
+
+    /// The entries from the first `name` on, and its index.
+    fn from_first(&self, name: HeaderName) -> (usize, &[Entry]) {
+        match self.first.get(name as usize) {
+            None | Some(0) => (self.all.len(), &[]),
+            Some(first) => {
+                let index = usize::from(*first) - 1;
+                (index, self.all.get(index..).unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl std::ops::Deref for Entries {
+    type Target = [Entry];
+
+    fn deref(&self) -> &[Entry] {
+        &self.all
+    }
+}
+
 /// A header field that is missing or cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -36,7 +76,7 @@ pub enum FieldError {
 pub struct Head {
     bytes: Bytes,
     start: u32,
-    entries: Vec<Entry>,
+    entries: Entries,
     /// Where the head ends, behind the empty line.
     end: u32,
     /// Where the body ends: by Content-Length, else with the bytes.
@@ -91,7 +131,7 @@ impl Head {
         bytes: Bytes,
         start: u32,
         end: usize,
-        entries: Vec<Entry>,
+        entries: Entries,
         malformed: Option<u32>,
     ) -> Self {
         let span = Span::new(end, bytes.len());
@@ -156,8 +196,9 @@ impl Head {
 
     /// The header fields `name`, in their order.
     pub fn all(&self, name: HeaderName) -> impl DoubleEndedIterator<Item = Header<'_>> {
-        let named = self.entries.iter().enumerate().filter(move |(_, entry)| entry.id == name);
-        named.map(|(index, entry)| Header { head: self, id: entry.id, index, entry: *entry })
+        let (start, entries) = self.entries.from_first(name);
+        let named = entries.iter().enumerate().filter(move |(_, entry)| entry.id == name);
+        named.map(move |(at, entry)| Header { head: self, id: name, index: start + at, entry: *entry })
     }
 
     /// The first header field `name`.
@@ -284,6 +325,25 @@ impl Head {
     /// None, or one that cannot be read.
     pub fn to(&self) -> Result<NameAddr<'_>, FieldError> {
         self.read(HeaderName::To, NameAddr::parse)
+    }
+
+    /// The branch of the topmost Via, found without reading the rest of it: a peek for those who only match transactions. A
+    /// Via that cannot be read may have one; see [`Head::top_via`].
+    #[must_use]
+    pub fn top_branch(&self) -> Option<&str> {
+        Via::peek_branch(self.first(HeaderName::Via)?.value_bytes())
+    }
+
+    /// The tag of From, found like [`Head::top_branch`].
+    #[must_use]
+    pub fn from_tag(&self) -> Option<&str> {
+        NameAddr::peek_tag(self.first(HeaderName::From)?.value_bytes())
+    }
+
+    /// The tag of To, found like [`Head::top_branch`].
+    #[must_use]
+    pub fn to_tag(&self) -> Option<&str> {
+        NameAddr::peek_tag(self.first(HeaderName::To)?.value_bytes())
     }
 
     /// Call-ID.

@@ -4,7 +4,7 @@
 //! and status codes. Lines may end in a bare LF, as many implementations write them; a header line that has no name is
 //! noted for validation to answer. A fold (CRLF and white space) stays in the value, where it is white space.
 
-use super::head::{Entry, Head};
+use super::head::{Entries, Entry, Head};
 use super::{Message, Request, Response, Span};
 use crate::headers::{HeaderName, Method, is_token};
 use bytes::Bytes;
@@ -99,7 +99,7 @@ pub(super) fn parse(bytes: Bytes, limits: &ParseLimits) -> Result<Message, Parse
         return Err(ParseError::new(ParseErrorKind::Utf8, start));
     }
 
-    let mut entries = Vec::with_capacity(USUAL_HEADERS);
+    let mut entries = Entries::with_capacity(USUAL_HEADERS);
     let mut malformed = None;
     while at < bytes.len() {
         if let Some(end) = empty_line(&bytes, at) {

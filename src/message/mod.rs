@@ -142,7 +142,7 @@ impl Request {
     /// Whether it was sent within a dialog: its To has a tag (RFC 3261 12.2.2).
     #[must_use]
     pub fn is_in_dialog(&self) -> bool {
-        self.to().is_ok_and(|to| to.tag().is_some())
+        self.to_tag().is_some()
     }
 }
 

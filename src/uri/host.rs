@@ -33,14 +33,11 @@ impl<'a> Host<'a> {
             let end = memchr::memchr(b']', bytes)?;
             return Some((Self::v6(text.get(1..end)?)?, end + 1));
         }
-        let (end, top) = name(bytes)?;
-        let host = text.get(..end)?;
-        // hostname = *( domainlabel "." ) toplabel [ "." ]; a toplabel starts with a letter, so that what ends in a number is an
-        // address or nothing.
-        if bytes.get(top).is_some_and(u8::is_ascii_digit) {
-            return Some((Self::V4(host.parse().ok()?), end));
+        if let Some((address, end)) = v4(bytes) {
+            return Some((Self::V4(address), end));
         }
-        Some((Self::Name(host), end))
+        let end = name(bytes)?;
+        Some((Self::Name(text.get(..end)?), end))
     }
 
     /// `IPv6address / IPv6addrz`, `IPv6addrz = IPv6address "%25" ZoneID` (RFC 6874 2); the bare `%` that people write is let
@@ -69,45 +66,72 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Where the labels at the front of `bytes` end, and where the last one that is not empty starts. In one pass.
+/// The length of `hostname = *( domainlabel "." ) toplabel [ "." ]` at the front of `bytes`.
 ///
-/// `domainlabel = alphanum / alphanum *( alphanum / "-" ) alphanum`, with the underscore that the field uses.
-fn name(bytes: &[u8]) -> Option<(usize, usize)> {
-    let (mut label, mut top, mut end) = (0, 0, bytes.len());
-    let ends_in_hyphen = |end: usize| bytes.get(..end).is_some_and(|name| name.ends_with(b"-"));
-    for (at, &byte) in bytes.iter().enumerate().filter(|(_, byte)| !is_word(**byte)) {
-        match byte {
-            b'-' if at > label => {}
-            b'.' if at > label && !ends_in_hyphen(at) => (top, label) = (label, at + 1),
-            b'-' | b'.' => return None,
-            _ => {
-                end = at;
-                break;
-            }
+/// `domainlabel = alphanum / alphanum *( alphanum / "-" ) alphanum`, with the underscore that the field uses. A toplabel starts with a
+/// letter, so that what ends in a number is an address or nothing.
+fn name(bytes: &[u8]) -> Option<usize> {
+    let (mut rest, mut top) = (bytes, None);
+    loop {
+        let (label, behind) = rest.split_at_checked(label_len(rest))?;
+        match label {
+            [b'-', ..] | [.., b'-'] => return None,
+            [first, ..] => top = Some(*first),
+            // The one dot that may stand at the end.
+            [] if top.is_some() && !rest.starts_with(b".") => break,
+            [] => return None,
+        }
+        rest = behind;
+        match behind {
+            [b'.', after @ ..] => rest = after,
+            _ => break,
         }
     }
-    if end > label {
-        top = label;
-    }
-    (end > 0 && !ends_in_hyphen(end)).then_some((end, top))
+    top.filter(|first| !first.is_ascii_digit()).map(|_| bytes.len() - rest.len())
 }
 
-/// What stands anywhere in a label.
-fn is_word(byte: u8) -> bool {
-    const IS_WORD: [bool; 256] = {
+/// `IPv4address = 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT` at the front of `bytes`, and its length. Each number goes to 255 and has
+/// no needless zeros, which some read as octal. None if it is the front of a name.
+fn v4(bytes: &[u8]) -> Option<(Ipv4Addr, usize)> {
+    let mut octets = [0_u8; 4];
+    let mut rest = bytes;
+    for (index, octet) in octets.iter_mut().enumerate() {
+        if index > 0 {
+            rest = rest.strip_prefix(b".")?;
+        }
+        let start = rest;
+        while let [digit @ b'0'..=b'9', after @ ..] = rest {
+            *octet = octet.checked_mul(10)?.checked_add(digit - b'0')?;
+            rest = after;
+        }
+        match (start, start.len() - rest.len()) {
+            (_, 0) | ([b'0', ..], 2..) => return None,
+            _ => {}
+        }
+    }
+    let is_end = !rest.first().is_some_and(|&byte| is_in_label(byte) || byte == b'.');
+    is_end.then(|| (octets.into(), bytes.len() - rest.len()))
+}
+
+fn is_in_label(byte: u8) -> bool {
+    const IS_IN_LABEL: [bool; 256] = {
         let mut table = [false; 256];
         let mut byte = 0;
         while byte < 256 {
             let b = byte as u8;
             #[expect(clippy::indexing_slicing, reason = "constant evaluation; the index is below 256")]
             {
-                table[byte] = b.is_ascii_alphanumeric() || b == b'_';
+                table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
             }
             byte += 1;
         }
         table
     };
-    IS_WORD.get(usize::from(byte)).copied().unwrap_or(false)
+    IS_IN_LABEL.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+fn label_len(bytes: &[u8]) -> usize {
+    bytes.iter().position(|&byte| !is_in_label(byte)).unwrap_or(bytes.len())
 }
 
 /// Names compare without case, addresses by value (RFC 3261 19.1.4), zones as written: interfaces are named with case, and
@@ -239,8 +263,10 @@ mod tests {
     fn hosts_are_names_or_addresses() {
         assert_eq!(Host::parse("a-b.example."), Some(Host::Name("a-b.example.")));
         assert_eq!(Host::parse("192.0.2.1"), Some(Host::V4(Ipv4Addr::new(192, 0, 2, 1))));
+        assert_eq!(Host::parse("1.2.3.4.example"), Some(Host::Name("1.2.3.4.example")));
+        assert_eq!(Host::parse("0.0.0.0"), Some(Host::V4(Ipv4Addr::UNSPECIFIED)));
         assert_eq!(Host::parse("[::1]"), Some(Host::V6(Ipv6Addr::LOCALHOST)));
-        for bad in ["", ".", "a..b", "-a", "a-", "192.0.2.256", "1.2.3", "a.1", "a-.b", "[::1", "::1", "a b"] {
+        for bad in ["", ".", "a..b", "-a", "a-", "192.0.2.256", "1.2.3", "a.1", "a-.b", "1.2.3.4.", "1.2.3.4.5", "01.2.3.4", "1.2.3.4a", "1..2.3", "[::1", "::1", "a b"] {
             assert_eq!(Host::parse(bad), None, "{bad}");
         }
     }

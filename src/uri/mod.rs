@@ -261,6 +261,9 @@ impl<'a> Uri<'a> {
     /// The parameter `name` (neither case nor escapes in it matter): `Some(None)` if it stands there without a value.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Option<&'a str>> {
+        if self.layout.params == self.layout.headers {
+            return None;
+        }
         self.params().find(|(candidate, _)| escape::says(candidate, name)).map(|(_, value)| value)
     }
 
@@ -349,22 +352,26 @@ fn is_barred(byte: u8) -> bool {
 /// # Errors
 /// A byte that stands in no URI, an `@`, or a broken escape.
 fn find(text: &str, start: usize, end: usize, delimiter: u8) -> Result<usize, UriError> {
-    let bytes = text.as_bytes().get(start..end).unwrap_or_default();
-    let mut found = None;
-    for (at, &byte) in bytes.iter().enumerate().filter(|(_, byte)| is_special(**byte)) {
-        match byte {
-            _ if byte == delimiter => found = found.or(Some(start + at)),
-            b':' | b'?' => {}
-            b'%' if escape::is_escape(bytes.get(at..).unwrap_or_default()) => {}
-            _ => return Err(UriError { kind: UriErrorKind::Character, offset: start + at }),
+    let bytes = text.as_bytes().get(..end).unwrap_or_default();
+    let (mut found, mut at) = (None, start);
+    while let Some(rest) = bytes.get(at..)
+        && let Some(len) = rest.iter().position(|&byte| is_special(byte))
+    {
+        at += len;
+        match bytes.get(at..) {
+            Some([byte, ..]) if *byte == delimiter => found = found.or(Some(at)),
+            Some([b':' | b'?', ..]) => {}
+            Some(escaped) if escape::is_escape(escaped) => {}
+            _ => return Err(UriError { kind: UriErrorKind::Character, offset: at }),
         }
+        at += 1;
     }
     Ok(found.unwrap_or(end))
 }
 
 /// An offset into a text that is known to be short enough.
-fn short(at: usize) -> u16 {
-    u16::try_from(at).unwrap_or(u16::MAX)
+const fn short(at: usize) -> u16 {
+    at as u16
 }
 
 /// RFC 3261 25.1: `SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]`
