@@ -1,5 +1,6 @@
 //! How many instructions does it take? Counts are stable where times are not. See `benches/README.md` for the command:
-//! the first argument is what to do, the second how often; the difference of two runs is what the repetitions took.
+//! the first argument is what to do, the second how often, the third a file with a request to do it to; the difference of
+//! two runs is what the repetitions took.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,28 +13,34 @@
 mod support;
 
 use bytes::Bytes;
-use sip_survivability::message::Message;
 use std::hint::black_box;
+
+const USAGE: &str = "usage: instructions index|read|validate|edit|hop|httparse TIMES [FILE]";
 
 fn main() {
     let mut words = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
     let what = words.next().unwrap_or_default();
     let times = words.next().and_then(|times| times.parse().ok()).unwrap_or(1);
-    let bytes = Bytes::from_static(support::INVITE.as_bytes());
-    let invite = support::invite();
+    let bytes = words.next().map_or_else(
+        || Bytes::from_static(support::INVITE.as_bytes()),
+        |file| std::fs::read(file).unwrap().into(),
+    );
+    let request = support::request(bytes.clone());
+    let http = support::as_http(&bytes);
     for _ in 0..times {
-        let bytes = black_box(bytes.clone());
+        let bytes = black_box(&bytes).clone();
         match what.as_str() {
-            "index" => drop(black_box(Message::parse(bytes))),
-            "read" => support::read(black_box(&invite)).unwrap(),
-            "validate" => black_box(&invite).validate().unwrap(),
-            "edit" => drop(black_box(support::forward(black_box(&invite)))),
+            "index" => drop(black_box(support::request(bytes))),
+            "read" => support::read(black_box(&request)).unwrap(),
+            "validate" => black_box(&request).validate().unwrap(),
+            "edit" => drop(black_box(support::forward(black_box(&request)))),
             "hop" => {
-                let Ok(Message::Request(request)) = Message::parse(bytes) else { panic!("a request") };
+                let request = support::request(bytes);
                 support::read(&request).unwrap();
                 drop(black_box(support::forward(&request)));
             }
-            _ => eprintln!("usage: instructions index|read|validate|edit|hop TIMES"),
+            "httparse" => support::httparse(black_box(&http)),
+            _ => panic!("{USAGE}"),
         }
     }
 }

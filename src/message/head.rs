@@ -129,12 +129,12 @@ impl<'a> Header<'a> {
 impl Head {
     pub(super) fn new(
         bytes: Bytes,
-        start: u32,
+        start: usize,
         end: usize,
         entries: Entries,
         malformed: Option<u32>,
     ) -> Self {
-        let span = Span::new(end, bytes.len());
+        let (start, span) = (start as u32, Span::new(end, bytes.len()));
         let mut head =
             Self { bytes, start, entries, end: span.start, body_end: span.end, body_cut: false, malformed };
         // RFC 3261 18.3: a datagram's body ends by Content-Length; what follows is discarded, and what lacks is an error.

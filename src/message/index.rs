@@ -93,96 +93,102 @@ pub(super) fn parse(bytes: Bytes, limits: &ParseLimits) -> Result<Message, Parse
     if start == bytes.len() {
         return Err(ParseError::new(ParseErrorKind::Empty, 0));
     }
-    let (first, mut at) = line(&bytes, start);
-    let first_line = bytes.get(first.range()).unwrap_or_default();
-    if std::str::from_utf8(first_line).is_err() {
+    let message = bytes.get(start..).unwrap_or_default();
+    let (first, mut rest) = line(message);
+    if std::str::from_utf8(first).is_err() {
         return Err(ParseError::new(ParseErrorKind::Utf8, start));
     }
-
+    let span = |part: &[u8]| {
+        let at = (part.as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
+        Span::new(at, at + part.len())
+    };
     let mut entries = Entries::with_capacity(USUAL_HEADERS);
     let mut malformed = None;
-    while at < bytes.len() {
-        if let Some(end) = empty_line(&bytes, at) {
-            return start_line(Head::new(bytes, first.start, end, entries, malformed), first);
+    loop {
+        match rest {
+            [b'\r', b'\n', body @ ..] | [b'\n', body @ ..] => {
+                rest = body;
+                break;
+            }
+            [] => return complete(&bytes, limits),
+            _ if entries.len() == limits.max_headers => {
+                return Err(ParseError::new(ParseErrorKind::TooManyHeaders, bytes.len() - rest.len()));
+            }
+            _ => {}
         }
-        if entries.len() == limits.max_headers {
-            return Err(ParseError::new(ParseErrorKind::TooManyHeaders, at));
+        let (field, after) = header_field(rest);
+        match field {
+            Some((name, value)) => {
+                entries.push(Entry { id: HeaderName::of(name), name: span(name), value: span(value) });
+            }
+            None => malformed = malformed.or(Some(span(rest).start)),
         }
-        let (entry, next) = header_field(&bytes, at);
-        match entry {
-            Some(entry) => entries.push(entry),
-            None => malformed = malformed.or(Some(at as u32)),
-        }
-        at = next;
+        rest = after;
     }
-    // The head ends with the bytes. Rare and harmless: completed, so that nothing later meets such a one.
+    let first = start_line(first).map_err(|kind| ParseError::new(kind, start))?.map(span);
+    let end = bytes.len() - rest.len();
+    let head = Head::new(bytes, start, end, entries, malformed);
+    Ok(first.into_message(head))
+}
+
+/// A head that ends with the bytes. Rare and harmless: completed, so that nothing later meets such a one.
+#[cold]
+fn complete(bytes: &[u8], limits: &ParseLimits) -> Result<Message, ParseError> {
     let end: &[u8] = if bytes.ends_with(b"\n") { b"\r\n" } else { b"\r\n\r\n" };
-    parse([&bytes[..], end].concat().into(), &ParseLimits { max_message: usize::MAX, ..*limits })
+    parse([bytes, end].concat().into(), &ParseLimits { max_message: usize::MAX, ..*limits })
 }
 
-/// The span of the line at `start` without its end, and where the next one starts.
-fn line(bytes: &[u8], start: usize) -> (Span, usize) {
-    let rest = bytes.get(start..).unwrap_or_default();
-    match memchr::memchr(b'\n', rest) {
-        None => (Span::new(start, bytes.len()), bytes.len()),
-        Some(len) => {
-            let text = rest.get(..len).unwrap_or_default();
-            let end = start + text.strip_suffix(b"\r").unwrap_or(text).len();
-            (Span::new(start, end), start + len + 1)
-        }
-    }
-}
-
-/// Behind the empty line that ends the head, if it starts here.
-fn empty_line(bytes: &[u8], at: usize) -> Option<usize> {
-    match bytes.get(at..)? {
-        [b'\n', ..] => Some(at + 1),
-        [b'\r', b'\n', ..] => Some(at + 2),
-        _ => None,
-    }
-}
-
-/// `message-header = header-name HCOLON header-value`, with the lines that continue it (`LWS = [*WSP CRLF] 1*WSP`), and where the
-/// next one starts. `None` if it has no name.
-fn header_field(bytes: &[u8], start: usize) -> (Option<Entry>, usize) {
-    let rest = bytes.get(start..).unwrap_or_default();
-    let name = rest.get(..rest.iter().position(|&b| !is_token(b)).unwrap_or(rest.len())).unwrap_or_default();
-    let colon = hcolon(bytes, start + name.len()).filter(|_| !name.is_empty());
-    let (mut value, mut next) = line(bytes, colon.unwrap_or(start));
-    while let Some(b' ' | b'\t') = bytes.get(next) {
-        let (continuation, after) = line(bytes, next);
-        (value.end, next) = (continuation.end, after);
-    }
-    let entry = colon.map(|_| Entry {
-        id: HeaderName::of(name),
-        name: Span::new(start, start + name.len()),
-        value: trimmed(bytes, value),
-    });
-    (entry, next)
-}
-
-/// Behind the colon of `HCOLON = *( SP / HTAB ) ":" SWS`, if it stands here.
-fn hcolon(bytes: &[u8], start: usize) -> Option<usize> {
-    let rest = bytes.get(start..)?;
+/// The line at the start of `input` without its end, and what is behind it.
+fn line(input: &[u8]) -> (&[u8], &[u8]) {
+    let len = memchr::memchr(b'\n', input).unwrap_or(input.len());
+    let (text, rest) = input.split_at_checked(len).unwrap_or_default();
     match rest {
-        [b':', b' ', ..] => Some(start + 2),
-        [b':', ..] => Some(start + 1),
+        [b'\n', rest @ ..] => (text.strip_suffix(b"\r").unwrap_or(text), rest),
+        _ => (text, rest),
+    }
+}
+
+/// Name and value of a header field.
+type Field<'a> = (&'a [u8], &'a [u8]);
+
+/// `message-header = header-name HCOLON header-value`, with the lines that continue it (`LWS = [*WSP CRLF] 1*WSP`), and what is
+/// behind it. `None` if it has no name.
+fn header_field(input: &[u8]) -> (Option<Field<'_>>, &[u8]) {
+    let name_len = input.iter().position(|&b| !is_token(b)).unwrap_or(input.len());
+    let (name, behind) = input.split_at_checked(name_len).unwrap_or_default();
+    let colon = hcolon(behind).filter(|_| !name.is_empty());
+    let start = colon.unwrap_or(input);
+    let (mut value, mut rest) = line(start);
+    while let [b' ' | b'\t', ..] = rest {
+        let (continuation, after) = line(rest);
+        value = start.get(..start.len() - rest.len() + continuation.len()).unwrap_or(value);
+        rest = after;
+    }
+    (colon.map(|_| (name, trim(value))), rest)
+}
+
+/// What is behind the colon of `HCOLON = *( SP / HTAB ) ":" SWS`.
+fn hcolon(input: &[u8]) -> Option<&[u8]> {
+    match input {
+        [b':', b' ', rest @ ..] | [b':', rest @ ..] => Some(rest),
         _ => {
-            let spaces = rest.iter().position(|&b| !is_space(b))?;
-            (rest.get(spaces) == Some(&b':')).then_some(start + spaces + 1)
+            let spaces = input.iter().position(|&b| !is_space(b))?;
+            input.get(spaces..)?.strip_prefix(b":")
         }
     }
 }
 
-/// Without the white space at both ends.
-fn trimmed(bytes: &[u8], span: Span) -> Span {
-    let is_space = |at: Option<&u8>| at.is_some_and(u8::is_ascii_whitespace);
-    match bytes.get(span.range()).unwrap_or_default() {
+/// Without white space at both ends.
+fn trim(value: &[u8]) -> &[u8] {
+    let is_lws = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+    match value {
         // Nearly always there is none.
-        text if !is_space(text.first()) && !is_space(text.last()) => span,
-        text => {
-            let start = span.start as usize + text.len() - text.trim_ascii_start().len();
-            Span::new(start, start + text.trim_ascii().len())
+        [first, .., last] if !is_lws(first) && !is_lws(last) => value,
+        _ => {
+            let end = value.iter().rposition(|b| !is_lws(b)).map_or(0, |last| last + 1);
+            let value = value.get(..end).unwrap_or(value);
+            let start = value.iter().position(|b| !is_lws(b)).unwrap_or(value.len());
+            value.get(start..).unwrap_or(value)
         }
     }
 }
@@ -191,36 +197,47 @@ const fn is_space(b: u8) -> bool {
     matches!(b, b' ' | b'\t')
 }
 
-/// `start-line = Request-Line / Status-Line`
-fn start_line(head: Head, line: Span) -> Result<Message, ParseError> {
-    let bytes = head.bytes().clone();
-    let text = bytes.get(line.range()).unwrap_or_default();
-    let base = line.start as usize;
-    let span = |part: &[u8]| {
-        let start = base + (part.as_ptr() as usize - text.as_ptr() as usize);
-        Span::new(start, start + part.len())
-    };
-    if let Ok((reason, code)) = status_line(text) {
-        let status = std::str::from_utf8(code).ok().and_then(|code| code.parse().ok());
-        let status = status.filter(|code| code_is_three_digits(*code));
-        let status = status
-            .ok_or_else(|| ParseError::new(ParseErrorKind::StatusCode, base + text.len() - reason.len()))?;
-        return Ok(Message::Response(Response { head, status, reason: span(reason.trim_ascii()) }));
-    }
-    match request_line(text) {
-        Ok((_, (method, uri, version))) => Ok(Message::Request(Request {
-            method: Method::of(method),
-            method_span: span(method),
-            uri: span(uri),
-            version: span(version),
-            head,
-        })),
-        Err(_) => Err(ParseError::new(ParseErrorKind::StartLine, base)),
+/// `start-line = Request-Line / Status-Line`, its parts being slices or places.
+enum StartLine<T> {
+    Request { method: Method, name: T, uri: T, version: T },
+    Status { status: u16, reason: T },
+}
+
+impl<'a> StartLine<&'a [u8]> {
+    fn map(self, span: impl Fn(&'a [u8]) -> Span) -> StartLine<Span> {
+        match self {
+            Self::Request { method, name, uri, version } => {
+                StartLine::Request { method, name: span(name), uri: span(uri), version: span(version) }
+            }
+            Self::Status { status, reason } => StartLine::Status { status, reason: span(reason) },
+        }
     }
 }
 
-const fn code_is_three_digits(code: u16) -> bool {
-    code >= 100 && code <= 999
+impl StartLine<Span> {
+    fn into_message(self, head: Head) -> Message {
+        match self {
+            Self::Request { method, name, uri, version } => {
+                Message::Request(Request { head, method, method_span: name, uri, version })
+            }
+            Self::Status { status, reason } => Message::Response(Response { head, status, reason }),
+        }
+    }
+}
+
+fn start_line(text: &[u8]) -> Result<StartLine<&[u8]>, ParseErrorKind> {
+    if let Ok((reason, code)) = status_line(text) {
+        let status = status_code(code).ok_or(ParseErrorKind::StatusCode)?;
+        return Ok(StartLine::Status { status, reason: reason.trim_ascii() });
+    }
+    let (_, (name, uri, version)) = request_line(text).map_err(|_| ParseErrorKind::StartLine)?;
+    Ok(StartLine::Request { method: Method::of(name), name, uri, version })
+}
+
+/// `Status-Code = 3DIGIT`, of which the first is no zero.
+fn status_code(text: &[u8]) -> Option<u16> {
+    let is_code = text.len() == 3 && text.iter().all(u8::is_ascii_digit) && !text.starts_with(b"0");
+    is_code.then(|| text.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0')))
 }
 
 /// `Status-Line = SIP-Version SP Status-Code SP Reason-Phrase CRLF`; a missing last SP is forgiven, as are more of them.
@@ -289,6 +306,12 @@ mod tests {
     }
 
     #[test]
+    fn only_white_space_is_trimmed_from_a_value() {
+        let request = request("OPTIONS sip:h SIP/2.0\r\nSubject: \x0ba \x0c \t\r\n\r\n");
+        assert_eq!(request.headers().next().unwrap().value(), "\x0ba \x0c");
+    }
+
+    #[test]
     fn a_bare_line_feed_ends_a_line_and_leading_line_ends_are_skipped() {
         let request = request("\r\n\nOPTIONS sip:h SIP/2.0\nl: 1\n\nxy");
         assert_eq!(&request.body()[..], b"x");
@@ -324,6 +347,8 @@ mod tests {
         assert_eq!(error(b"INVITE  SIP/2.0\r\n\r\n"), ParseErrorKind::StartLine);
         assert_eq!(error(b"SIP/2.0 99 x\r\n\r\n"), ParseErrorKind::StatusCode);
         assert_eq!(error(b"SIP/2.0 4294967301 x\r\n\r\n"), ParseErrorKind::StatusCode);
+        assert_eq!(error(b"SIP/2.0 +99 x\r\n\r\n"), ParseErrorKind::StatusCode);
+        assert_eq!(error(b"SIP/2.0 0200 x\r\n\r\n"), ParseErrorKind::StatusCode);
         assert_eq!(error(b"INVITE sip:\xff SIP/2.0\r\n\r\n"), ParseErrorKind::Utf8);
         let many = format!("OPTIONS sip:h SIP/2.0\r\n{}\r\n", "A: b\r\n".repeat(257));
         assert_eq!(error(many.as_bytes()), ParseErrorKind::TooManyHeaders);
