@@ -34,7 +34,7 @@ macro_rules! names {
             }
 
             /// The header field whose name is written like this: in full as in the table, or in compact form.
-            fn of_usual(name: &[u8]) -> Option<Self> {
+            pub(crate) fn of_usual(name: &[u8]) -> Option<Self> {
                 Some(match name {
                     $($full $(| $compact)? => Self::$name,)*
                     _ => return None,

@@ -93,102 +93,128 @@ pub(super) fn parse(bytes: Bytes, limits: &ParseLimits) -> Result<Message, Parse
     if start == bytes.len() {
         return Err(ParseError::new(ParseErrorKind::Empty, 0));
     }
-    let message = bytes.get(start..).unwrap_or_default();
-    let (first, mut rest) = line(message);
-    if std::str::from_utf8(first).is_err() {
+    let data: &[u8] = &bytes;
+    let (first, mut at) = line(data, start);
+    let first_line = data.get(first.range()).unwrap_or_default();
+    if std::str::from_utf8(first_line).is_err() {
         return Err(ParseError::new(ParseErrorKind::Utf8, start));
     }
-    let span = |part: &[u8]| {
-        let at = (part.as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
-        Span::new(at, at + part.len())
-    };
+
     let mut entries = Entries::with_capacity(USUAL_HEADERS);
     let mut malformed = None;
-    loop {
-        match rest {
-            [b'\r', b'\n', body @ ..] | [b'\n', body @ ..] => {
-                rest = body;
-                break;
-            }
-            [] => return complete(&bytes, limits),
-            _ if entries.len() == limits.max_headers => {
-                return Err(ParseError::new(ParseErrorKind::TooManyHeaders, bytes.len() - rest.len()));
-            }
-            _ => {}
+    while at < data.len() {
+        if let Some(end) = empty_line(data, at) {
+            let span = |part: &[u8]| {
+                let at = (part.as_ptr() as usize).saturating_sub(data.as_ptr() as usize);
+                Span::new(at, at + part.len())
+            };
+            let first = start_line(first_line).map_err(|kind| ParseError::new(kind, start))?.map(span);
+            return Ok(first.into_message(Head::new(bytes, start, end, entries, malformed)));
         }
-        let (field, after) = header_field(rest);
-        match field {
-            Some((name, value)) => {
-                entries.push(Entry { id: HeaderName::of(name), name: span(name), value: span(value) });
-            }
-            None => malformed = malformed.or(Some(span(rest).start)),
+        if entries.len() == limits.max_headers {
+            return Err(ParseError::new(ParseErrorKind::TooManyHeaders, at));
         }
-        rest = after;
+        let (entry, next) = header_field(data, at);
+        match entry {
+            Some(entry) => entries.push(entry),
+            None => malformed = malformed.or(Some(at as u32)),
+        }
+        at = next;
     }
-    let first = start_line(first).map_err(|kind| ParseError::new(kind, start))?.map(span);
-    let end = bytes.len() - rest.len();
-    let head = Head::new(bytes, start, end, entries, malformed);
-    Ok(first.into_message(head))
-}
-
-/// A head that ends with the bytes. Rare and harmless: completed, so that nothing later meets such a one.
-#[cold]
-fn complete(bytes: &[u8], limits: &ParseLimits) -> Result<Message, ParseError> {
+    // The head ends with the bytes. Rare and harmless: completed, so that nothing later meets such a one.
     let end: &[u8] = if bytes.ends_with(b"\n") { b"\r\n" } else { b"\r\n\r\n" };
-    parse([bytes, end].concat().into(), &ParseLimits { max_message: usize::MAX, ..*limits })
+    parse([&bytes[..], end].concat().into(), &ParseLimits { max_message: usize::MAX, ..*limits })
 }
 
-/// The line at the start of `input` without its end, and what is behind it.
-fn line(input: &[u8]) -> (&[u8], &[u8]) {
-    let len = memchr::memchr(b'\n', input).unwrap_or(input.len());
-    let (text, rest) = input.split_at_checked(len).unwrap_or_default();
-    match rest {
-        [b'\n', rest @ ..] => (text.strip_suffix(b"\r").unwrap_or(text), rest),
-        _ => (text, rest),
-    }
-}
-
-/// Name and value of a header field.
-type Field<'a> = (&'a [u8], &'a [u8]);
-
-/// `message-header = header-name HCOLON header-value`, with the lines that continue it (`LWS = [*WSP CRLF] 1*WSP`), and what is
-/// behind it. `None` if it has no name.
-fn header_field(input: &[u8]) -> (Option<Field<'_>>, &[u8]) {
-    let name_len = input.iter().position(|&b| !is_token(b)).unwrap_or(input.len());
-    let (name, behind) = input.split_at_checked(name_len).unwrap_or_default();
-    let colon = hcolon(behind).filter(|_| !name.is_empty());
-    let start = colon.unwrap_or(input);
-    let (mut value, mut rest) = line(start);
-    while let [b' ' | b'\t', ..] = rest {
-        let (continuation, after) = line(rest);
-        value = start.get(..start.len() - rest.len() + continuation.len()).unwrap_or(value);
-        rest = after;
-    }
-    (colon.map(|_| (name, trim(value))), rest)
-}
-
-/// What is behind the colon of `HCOLON = *( SP / HTAB ) ":" SWS`.
-fn hcolon(input: &[u8]) -> Option<&[u8]> {
-    match input {
-        [b':', b' ', rest @ ..] | [b':', rest @ ..] => Some(rest),
-        _ => {
-            let spaces = input.iter().position(|&b| !is_space(b))?;
-            input.get(spaces..)?.strip_prefix(b":")
+/// The span of the line at `start` without its end, and where the next one starts.
+fn line(bytes: &[u8], start: usize) -> (Span, usize) {
+    let rest = bytes.get(start..).unwrap_or_default();
+    match memchr::memchr(b'\n', rest) {
+        None => (Span::new(start, bytes.len()), bytes.len()),
+        Some(len) => {
+            let text = rest.get(..len).unwrap_or_default();
+            let end = start + text.strip_suffix(b"\r").unwrap_or(text).len();
+            (Span::new(start, end), start + len + 1)
         }
     }
 }
 
-/// Without white space at both ends.
-fn trim(value: &[u8]) -> &[u8] {
+/// Behind the empty line that ends the head, if it starts here.
+fn empty_line(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at)? {
+        b'\n' => Some(at + 1),
+        b'\r' if bytes.get(at + 1) == Some(&b'\n') => Some(at + 2),
+        _ => None,
+    }
+}
+
+/// `message-header = header-name HCOLON header-value`, with the lines that continue it (`LWS = [*WSP CRLF] 1*WSP`), and where the
+/// next one starts. `None` if it has no name.
+fn header_field(bytes: &[u8], start: usize) -> (Option<Entry>, usize) {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let name = usual_name(rest).or_else(|| any_name(rest));
+    let (mut value, mut next) = line(bytes, start + name.map_or(0, |name| name.value));
+    while let Some(b' ' | b'\t') = bytes.get(next) {
+        let (continuation, after) = line(bytes, next);
+        (value.end, next) = (continuation.end, after);
+    }
+    let entry = name.map(|name| Entry {
+        id: name.id,
+        name: Span::new(start, start + name.len),
+        value: trimmed(bytes, value),
+    });
+    (entry, next)
+}
+
+/// A header field's name at the front of a line.
+#[derive(Clone, Copy)]
+struct Name {
+    id: HeaderName,
+    len: usize,
+    /// What is behind the colon, and behind a space there.
+    value: usize,
+}
+
+/// One that is known, written in the usual way, and followed by its colon: then its bytes need no other look.
+fn usual_name(line: &[u8]) -> Option<Name> {
+    let len = colon(line)?;
+    let id = HeaderName::of_usual(line.get(..len)?)?;
+    let value = if line.get(len + 1) == Some(&b' ') { len + 2 } else { len + 1 };
+    Some(Name { id, len, value })
+}
+
+/// The first colon among the first 24 bytes, which hold all known names. Eight bytes at a time: names are too short for `memchr`.
+fn colon(line: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 0xff;
+    let (words, _) = line.get(..24).unwrap_or(line).as_chunks::<8>();
+    let mut words = words.iter().zip([0, 8, 16]);
+    words.find_map(|(word, at)| {
+        // Zero where the colon is; the lowest bit that is left marks the first zero byte.
+        let bytes = u64::from_le_bytes(*word) ^ (ONES * b':' as u64);
+        let zeros = bytes.wrapping_sub(ONES) & !bytes & (ONES << 7);
+        (zeros != 0).then(|| at + zeros.trailing_zeros() as usize / 8)
+    })
+}
+
+/// Any other: `1*token HCOLON`, `HCOLON = *( SP / HTAB ) ":" SWS`.
+fn any_name(line: &[u8]) -> Option<Name> {
+    let len = line.iter().position(|&b| !is_token(b)).filter(|len| *len > 0)?;
+    let behind = line.get(len..)?;
+    let spaces = behind.iter().position(|b| !matches!(b, b' ' | b'\t'))?;
+    let is_colon = behind.get(spaces) == Some(&b':');
+    is_colon.then(|| Name { id: HeaderName::of(line.get(..len).unwrap_or_default()), len, value: len + spaces + 1 })
+}
+
+/// Without the white space at both ends.
+fn trimmed(bytes: &[u8], span: Span) -> Span {
     let is_lws = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
-    match value {
+    match bytes.get(span.range()).unwrap_or_default() {
         // Nearly always there is none.
-        [first, .., last] if !is_lws(first) && !is_lws(last) => value,
-        _ => {
-            let end = value.iter().rposition(|b| !is_lws(b)).map_or(0, |last| last + 1);
-            let value = value.get(..end).unwrap_or(value);
-            let start = value.iter().position(|b| !is_lws(b)).unwrap_or(value.len());
-            value.get(start..).unwrap_or(value)
+        [first, .., last] if *first > b' ' && *last > b' ' => span,
+        text => {
+            let start = text.iter().position(|b| !is_lws(b)).unwrap_or(0);
+            let end = text.iter().rposition(|b| !is_lws(b)).map_or(start, |last| last + 1);
+            Span::new(span.start as usize + start, span.start as usize + end)
         }
     }
 }
