@@ -15,7 +15,7 @@ const MAX_KEPT: usize = 64 * 1024 * 1024;
 const MAX_LIFELINES: usize = 6;
 
 /// How far apart lifelines are at least, and where the first one stands.
-const MIN_GAP: usize = 26;
+const MIN_GAP: usize = 34;
 const MARGIN: usize = 18;
 
 #[derive(Default)]
@@ -176,8 +176,10 @@ impl Lifelines {
             *place = if *place == '│' { '┼' } else { '─' };
         }
         // The label stands next to the sender.
-        let label: String = label.chars().take(high - low - 7).collect();
-        let label = format!(" {label} ");
+        let room = high - low - 7;
+        let is_cut = label.chars().count() > room;
+        let label: String = label.chars().take(room).collect();
+        let label = format!(" {label}{}", if is_cut { "… " } else { " " });
         let at = if from < to { low + 2 } else { high - 1 - label.chars().count() };
         put(&mut line, at, &label);
         if from < to {
