@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::inputs::Input;
-use crate::network::{Carried, Carrier, Network};
+use crate::network::{Carried, Carrier, Link, Network};
 use crate::output::{Finding, Hop, Output, Place, Refusal};
 use crate::sniff;
 use crate::tcp::Connections;
@@ -33,7 +33,7 @@ pub(crate) fn messages(input: &Input, output: &mut Output) -> Result<(), Failure
             Err(refusal) => output.tell(&Finding { file, place, text: Bytes::new(), message: Err(refusal) }),
         }
     };
-    packets(input, |packet| {
+    let read = packets(input, |packet| {
         let Some(carried) = network.open(packet.link, packet.data) else { return Ok(()) };
         let Carried { source, destination, carrier, data } = carried;
         match carrier {
@@ -48,14 +48,16 @@ pub(crate) fn messages(input: &Input, output: &mut Output) -> Result<(), Failure
             }
         }
         Ok(())
-    })?;
-    Ok(connections.finish(&mut tell)?)
+    });
+    // Also of a capture that ends early.
+    connections.finish(&mut tell)?;
+    read
 }
 
 /// A packet as it was captured.
 struct Packet<'a> {
     time: Option<SystemTime>,
-    link: Linktype,
+    link: Link,
     data: &'a [u8],
 }
 
@@ -79,7 +81,12 @@ fn packets(input: &Input, mut take: impl FnMut(Packet<'_>) -> Result<(), Failure
                 drop(block);
                 reader.consume(len);
             }
-            Err(PcapError::Eof) => return Ok(()),
+            Err(PcapError::Eof) => {
+                let strange = section
+                    .strange
+                    .map(|link| format!("packets of link layer {} are not understood", link.0));
+                return strange.map_or(Ok(()), |why| Err(input.failed(why)));
+            }
             Err(PcapError::UnexpectedEof) => return Err(input.failed("ends within a packet")),
             Err(PcapError::Incomplete(_) | PcapError::BufferTooSmall) => {
                 reader.refill().map_err(|error| input.failed(error))?;
@@ -102,6 +109,8 @@ fn packets(input: &Input, mut take: impl FnMut(Packet<'_>) -> Result<(), Failure
 #[derive(Default)]
 struct Section {
     interfaces: Vec<Interface>,
+    /// The first link layer of a packet that is not understood.
+    strange: Option<Linktype>,
 }
 
 #[derive(Clone, Copy)]
@@ -123,10 +132,10 @@ impl Section {
                 None
             }
             PcapBlockOwned::Legacy(packet) => {
-                let interface = self.interfaces.first()?;
+                let interface = *self.interfaces.first()?;
                 let ticks = u128::from(packet.ts_sec) * u128::from(interface.resolution);
                 let time = interface.time(ticks + u128::from(packet.ts_usec));
-                Some(Packet { time, link: interface.link, data: packet.data })
+                self.opened(interface.link, time, packet.data)
             }
             PcapBlockOwned::NG(Block::SectionHeader(_)) => {
                 self.interfaces.clear();
@@ -141,16 +150,24 @@ impl Section {
                 None
             }
             PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
-                let interface = self.interfaces.get(usize::try_from(packet.if_id).ok()?)?;
+                let interface = *self.interfaces.get(usize::try_from(packet.if_id).ok()?)?;
                 let time = interface.time(u128::from(packet.ts_high) << 32 | u128::from(packet.ts_low));
-                Some(Packet { time, link: interface.link, data: packet.packet_data() })
+                self.opened(interface.link, time, packet.packet_data())
             }
             PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
                 let link = self.interfaces.first()?.link;
-                Some(Packet { time: None, link, data: packet.packet_data() })
+                self.opened(link, None, packet.packet_data())
             }
             PcapBlockOwned::NG(_) => None,
         }
+    }
+
+    fn opened<'a>(&mut self, link: Linktype, time: Option<SystemTime>, data: &'a [u8]) -> Option<Packet<'a>> {
+        let known = Link::of(link);
+        if known.is_none() {
+            self.strange.get_or_insert(link);
+        }
+        known.map(|link| Packet { time, link, data })
     }
 }
 

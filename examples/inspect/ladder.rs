@@ -28,7 +28,7 @@ pub(crate) struct Ladder {
 }
 
 /// What shares a Call-ID.
-struct Call {
+pub(crate) struct Call {
     title: String,
     parties: Vec<SocketAddr>,
     rows: Vec<Row>,
@@ -48,6 +48,7 @@ impl Ladder {
         let at = *self.by_id.entry(id.to_owned()).or_insert(self.calls.len());
         if at == self.calls.len() {
             let title = if id.is_empty() { "Without Call-ID".to_owned() } else { format!("Call {id}") };
+            self.kept += size_of::<Call>() + 4 * size_of::<Row>() + 2 * id.len();
             self.calls.push(Call { title, parties: Vec::new(), rows: Vec::new() });
         }
         let Some(call) = self.calls.get_mut(at) else { return };
@@ -62,7 +63,7 @@ impl Ladder {
             shade: shade(report),
             remarks: faults(finding, report).collect(),
         };
-        self.kept += size_of::<Call>() + size_of::<Row>() + 2 * id.len() + row.label.len();
+        self.kept += size_of::<Row>() + row.label.len();
         call.rows.push(row);
     }
 
@@ -70,15 +71,14 @@ impl Ladder {
         self.kept >= MAX_KEPT
     }
 
-    /// Draws what there is, and forgets it.
-    pub(crate) fn draw(&mut self, paint: Paint) -> String {
-        let calls = std::mem::take(self).calls;
-        calls.iter().map(|call| call.draw(paint)).collect()
+    /// All that there is, which it then forgets.
+    pub(crate) fn take_calls(&mut self) -> Vec<Call> {
+        std::mem::take(self).calls
     }
 }
 
 impl Call {
-    fn draw(&self, paint: Paint) -> String {
+    pub(crate) fn draw(&self, paint: Paint) -> String {
         let names: Vec<_> = self.parties.iter().map(ToString::to_string).collect();
         let longest = names.iter().map(String::len).max().unwrap_or_default();
         let gap = MIN_GAP.max(longest + 4);

@@ -16,6 +16,34 @@ const MAX_FRAGMENTED: usize = 64;
 /// Holes in a packet that is waited for. One of 64 KiB in the smallest fragments of IPv6 has half as many.
 const MAX_HOLES: usize = 128;
 
+/// What packets start with.
+#[derive(Clone, Copy)]
+pub(crate) enum Link {
+    Ethernet,
+    /// Linux, on all interfaces at once: SLL and SLL2.
+    Cooked,
+    Cooked2,
+    /// Four bytes that say which IP.
+    Loopback,
+    /// Nothing.
+    Ip,
+}
+
+impl Link {
+    /// The one that captures give this number, if it is understood here.
+    pub(crate) const fn of(number: Linktype) -> Option<Self> {
+        match number {
+            Linktype::ETHERNET => Some(Self::Ethernet),
+            Linktype::LINUX_SLL => Some(Self::Cooked),
+            Linktype::LINUX_SLL2 => Some(Self::Cooked2),
+            Linktype::NULL | Linktype::LOOP => Some(Self::Loopback),
+            // Some systems number raw IP in their own way.
+            Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 | Linktype(12 | 14) => Some(Self::Ip),
+            _ => None,
+        }
+    }
+}
+
 /// What a packet carries.
 pub(crate) struct Carried<'a> {
     pub(crate) source: SocketAddr,
@@ -57,7 +85,7 @@ struct Fragment {
 
 impl Network {
     /// What the packet carries over UDP or TCP. Nothing if it is a fragment that does not make its packet whole.
-    pub(crate) fn open<'a>(&mut self, link: Linktype, data: &'a [u8]) -> Option<Carried<'a>> {
+    pub(crate) fn open<'a>(&mut self, link: Link, data: &'a [u8]) -> Option<Carried<'a>> {
         let net = net(link, data)?;
         let payload = net.ip_payload_ref()?;
         let (source, destination, fragment) = match &net {
@@ -116,21 +144,17 @@ impl Network {
 }
 
 /// The IP packet within a packet of the link layer.
-fn net(link: Linktype, data: &[u8]) -> Option<LaxNetSlice<'_>> {
-    /// Raw IP, as some systems number it.
-    const ALSO_RAW: [Linktype; 2] = [Linktype(12), Linktype(14)];
-    let ether_type = |at: usize| {
-        let bytes = data.get(at..at + 2)?.try_into().ok()?;
-        Some(EtherType(u16::from_be_bytes(bytes)))
+fn net(link: Link, data: &[u8]) -> Option<LaxNetSlice<'_>> {
+    let typed = |at: usize, start: usize| {
+        let ether_type = EtherType(u16::from_be_bytes(data.get(at..at + 2)?.try_into().ok()?));
+        Some(LaxSlicedPacket::from_ether_type(ether_type, data.get(start..)?))
     };
     let packet = match link {
-        Linktype::ETHERNET => LaxSlicedPacket::from_ethernet(data).ok(),
-        Linktype::LINUX_SLL => Some(LaxSlicedPacket::from_ether_type(ether_type(14)?, data.get(16..)?)),
-        Linktype::LINUX_SLL2 => Some(LaxSlicedPacket::from_ether_type(ether_type(0)?, data.get(20..)?)),
-        Linktype::NULL | Linktype::LOOP => LaxSlicedPacket::from_ip(data.get(4..)?).ok(),
-        Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 => LaxSlicedPacket::from_ip(data).ok(),
-        other if ALSO_RAW.contains(&other) => LaxSlicedPacket::from_ip(data).ok(),
-        _ => None,
+        Link::Ethernet => LaxSlicedPacket::from_ethernet(data).ok(),
+        Link::Cooked => typed(14, 16),
+        Link::Cooked2 => typed(0, 20),
+        Link::Loopback => LaxSlicedPacket::from_ip(data.get(4..)?).ok(),
+        Link::Ip => LaxSlicedPacket::from_ip(data).ok(),
     };
     packet?.net
 }

@@ -110,10 +110,7 @@ impl Output {
             Form::Pages(paint) => self.stdout.write_all(pretty::page(finding, &report, *paint).as_bytes()),
             Form::Ladders(paint, ladder) => {
                 ladder.add(finding, &report);
-                if ladder.is_full() {
-                    self.stdout.write_all(ladder.draw(*paint).as_bytes())?;
-                }
-                Ok(())
+                if ladder.is_full() { draw(ladder, *paint, &mut self.stdout) } else { Ok(()) }
             }
         }
     }
@@ -122,13 +119,17 @@ impl Output {
     pub(crate) fn end_of_file(&mut self) -> io::Result<()> {
         match &mut self.form {
             Form::Lines | Form::Pages(_) => Ok(()),
-            Form::Ladders(paint, ladder) => self.stdout.write_all(ladder.draw(*paint).as_bytes()),
+            Form::Ladders(paint, ladder) => draw(ladder, *paint, &mut self.stdout),
         }
     }
 
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.stdout.flush()
     }
+}
+
+fn draw(ladder: &mut Ladder, paint: Paint, to: &mut impl Write) -> io::Result<()> {
+    ladder.take_calls().iter().try_for_each(|call| to.write_all(call.draw(paint).as_bytes()))
 }
 
 /// In UTC, with microseconds.

@@ -1,13 +1,9 @@
 //! Whether bytes look like SIP: a first line that is a start line, or would be one if it were right.
 
-/// Lines longer than this start no message here. The library's limit is that of the whole message.
-pub(crate) const MAX_LINE: usize = 8192;
-
 /// Whether a datagram does. Line ends before the message are let pass (RFC 3261 7.5).
 pub(crate) fn is_message(datagram: &[u8]) -> bool {
     let blank = datagram.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let text = datagram.get(blank..).unwrap_or_default();
-    let text = text.get(..MAX_LINE).unwrap_or(text);
     text.split(|&byte| byte == b'\n').next().is_some_and(is_start_line)
 }
 

@@ -18,7 +18,13 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 /// Bytes of one direction that may wait for those before them. Then these are taken for not captured.
-const MAX_WAITING: usize = 64 * 1024;
+const MAX_WAITING: usize = 128 * 1024;
+
+/// What a segment that waits takes beside its bytes, about.
+const WAITING_COST: usize = 128;
+
+/// A line longer than this starts no message.
+const MAX_LINE: usize = 8192;
 
 /// A segment further behind is not sent again: it is of another connection between the same ports.
 const MAX_BEHIND: i32 = 1 << 20;
@@ -118,10 +124,10 @@ impl Direction {
         }
         let ahead = sequence.wrapping_sub(next as u32).cast_signed();
         let at = next.saturating_add_signed(ahead.into());
-        let known = self.waiting.get(&at).map_or(0, |(_, known)| known.len());
-        if known < data.len() {
-            self.waiting_bytes += data.len() - known;
-            self.waiting.insert(at, (hop.time, Bytes::copy_from_slice(data)));
+        if self.waiting.get(&at).is_none_or(|(_, known)| known.len() < data.len()) {
+            let shorter = self.waiting.insert(at, (hop.time, Bytes::copy_from_slice(data)));
+            self.waiting_bytes += WAITING_COST + data.len();
+            self.waiting_bytes -= shorter.map_or(0, |(_, shorter)| WAITING_COST + shorter.len());
         }
         self.read(hop, tell)?;
         while self.waiting_bytes > MAX_WAITING {
@@ -136,7 +142,7 @@ impl Direction {
             // How much of it was read before: all of it, if it was sent again.
             let Some(known) = next.checked_sub(*entry.key()) else { break };
             let (time, data) = entry.remove();
-            self.waiting_bytes -= data.len();
+            self.waiting_bytes -= WAITING_COST + data.len();
             let known = usize::try_from(known).unwrap_or(usize::MAX).min(data.len());
             let data = data.slice(known..);
             self.next = Some(next + data.len() as u64);
@@ -192,14 +198,17 @@ impl Reader {
 
     /// What of the line so far and of `data` starts with a message.
     fn seek(&mut self, data: &[u8]) -> Option<Bytes> {
-        let mut text = std::mem::take(&mut self.line);
-        text.extend_from_slice(data);
-        if let Some(start) = sniff::start_of_message(&text) {
-            return Some(text.split_off(start).into());
-        }
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        if text.len() - whole <= sniff::MAX_LINE {
+        self.line.extend_from_slice(data);
+        if data.contains(&b'\n') {
+            let mut text = std::mem::take(&mut self.line);
+            if let Some(start) = sniff::start_of_message(&text) {
+                return Some(text.split_off(start).into());
+            }
+            let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
             self.line = text.split_off(whole);
+        }
+        if self.line.len() > MAX_LINE {
+            self.line = Vec::new();
         }
         None
     }

@@ -90,7 +90,11 @@ fn link_layers_are_opened() {
     assert_eq!(capture(LINUX_SLL, wire::cooked(&ip)), 1);
     assert_eq!(capture(RAW, ip.clone()), 1);
     assert_eq!(capture(0, [&[2, 0, 0, 0], &ip[..]].concat()), 1);
-    assert_eq!(capture(147, ip), 0);
+
+    let folder = Folder::new("link-unknown");
+    let path = folder.file("x.pcap", pcap_of(147, &[(0, ip)]));
+    let text = format!("inspect: {path}: packets of link layer 147 are not understood");
+    assert_eq!(complaint(&["--pcap", &path]), (text, Some(1)));
 }
 
 #[test]
