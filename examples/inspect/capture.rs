@@ -5,7 +5,7 @@ use crate::inputs::Input;
 use crate::network::{Carried, Carrier, Link, Network};
 use crate::output::{Finding, Hop, Output, Place, Refusal};
 use crate::sniff;
-use crate::tcp::Connections;
+use crate::tcp::{Connections, Segment};
 use bytes::Bytes;
 use pcap_parser::traits::PcapNGPacketBlock;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
@@ -44,7 +44,7 @@ pub(crate) fn messages(input: &Input, output: &mut Output) -> Result<(), Failure
             Carrier::Udp => {}
             Carrier::Tcp { sequence, opens } => {
                 let hop = Hop { time: packet.time, source, destination, transport: "tcp" };
-                connections.take(hop, sequence, opens, &data, &mut tell)?;
+                connections.take(&Segment { hop, sequence, opens, data: &data }, &mut tell)?;
             }
         }
         Ok(())

@@ -36,6 +36,14 @@ const MAX_KEPT: usize = 64 * 1024 * 1024;
 /// Who is told of messages, and of what should have been some.
 type Tell<'a> = dyn FnMut(Hop, Result<Bytes, Refusal>) -> io::Result<()> + 'a;
 
+pub(crate) struct Segment<'a> {
+    pub(crate) hop: Hop,
+    pub(crate) sequence: u32,
+    /// Whether it is the first of its connection.
+    pub(crate) opens: bool,
+    pub(crate) data: &'a [u8],
+}
+
 /// All directions of all connections.
 #[derive(Default)]
 pub(crate) struct Connections {
@@ -48,22 +56,15 @@ pub(crate) struct Connections {
 
 impl Connections {
     /// A segment came.
-    pub(crate) fn take(
-        &mut self,
-        hop: Hop,
-        sequence: u32,
-        opens: bool,
-        data: &[u8],
-        tell: &mut Tell<'_>,
-    ) -> io::Result<()> {
+    pub(crate) fn take(&mut self, segment: &Segment<'_>, tell: &mut Tell<'_>) -> io::Result<()> {
         if self.directions.len() >= MAX_DIRECTIONS || self.kept > MAX_KEPT {
             self.drop_the_quiet();
         }
         self.count += 1;
-        let direction = self.directions.entry((hop.source, hop.destination)).or_default();
+        let direction = self.directions.entry((segment.hop.source, segment.hop.destination)).or_default();
         direction.heard = self.count;
         let before = direction.kept();
-        let told = direction.take(hop, sequence, opens, data, tell);
+        let told = direction.take(segment, tell);
         self.kept = self.kept + direction.kept() - before;
         told
     }
@@ -104,14 +105,8 @@ struct Direction {
 }
 
 impl Direction {
-    fn take(
-        &mut self,
-        hop: Hop,
-        sequence: u32,
-        opens: bool,
-        data: &[u8],
-        tell: &mut Tell<'_>,
-    ) -> io::Result<()> {
+    fn take(&mut self, segment: &Segment<'_>, tell: &mut Tell<'_>) -> io::Result<()> {
+        let Segment { hop, sequence, opens, data } = *segment;
         // A SYN counts as one byte (RFC 9293 3.4).
         let sequence = sequence.wrapping_add(opens.into());
         let ahead = self.next.map_or(0, |next| sequence.wrapping_sub(next as u32).cast_signed());
