@@ -8,12 +8,16 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "phones have sockets")]
 
+#[path = "support/program.rs"]
+#[expect(unreachable_pub, reason = "other tests use it too")]
+mod program;
+
+use program::example;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -22,33 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 // The program
 
-/// The example, which cargo puts beside the directory of the tests; built now if it is not there.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let name = format!("gateway{}", std::env::consts::EXE_SUFFIX);
-        let beside = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
-        if beside.is_file() { beside } else { build() }
-    })
-}
-
-fn build() -> PathBuf {
-    let cargo = Command::new(env!("CARGO"))
-        .args(["build", "--example", "gateway", "--message-format", "json"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
-    let messages = String::from_utf8(cargo.stdout).unwrap();
-    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program =
-        messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
-    program.expect("cargo named no executable")
-}
-
 fn run(args: &[&str]) -> Output {
-    Command::new(program()).args(args).stdin(Stdio::null()).output().unwrap()
+    Command::new(example("gateway")).args(args).stdin(Stdio::null()).output().unwrap()
 }
 
 /// A configuration file of its own for each caller.
@@ -69,7 +48,7 @@ struct Gateway {
 impl Gateway {
     /// Starts one, and waits for the line that says where it listens.
     fn start(name: &str, text: &str) -> Self {
-        let mut process = Command::new(program())
+        let mut process = Command::new(example("gateway"))
             .args(["--config", &file(name, text)])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -184,6 +184,13 @@ impl Head {
         self.bytes.slice(self.head_end()..self.body_end())
     }
 
+    /// What stands behind the body: in a datagram, bytes that Content-Length does not count are to be discarded (RFC 3261
+    /// 18.3).
+    #[must_use]
+    pub fn trailing(&self) -> Bytes {
+        self.bytes.slice(self.body_end()..)
+    }
+
     /// All header fields, in their order.
     pub fn headers(&self) -> impl DoubleEndedIterator<Item = Header<'_>> {
         self.entries.iter().enumerate().map(|(index, entry)| Header {

@@ -319,7 +319,7 @@ mod tests {
                 (HeaderName::Other, "X-Other", "y")
             ]
         );
-        assert_eq!(&request.body()[..], b"body");
+        assert_eq!((&request.body()[..], &request.trailing()[..]), (&b"body"[..], &b"tail"[..]));
     }
 
     #[test]
