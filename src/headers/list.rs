@@ -20,11 +20,13 @@ impl<'a> Iterator for List<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let text = self.rest?;
+        let text = self.rest.take()?;
         let end = first_value_len(text);
-        let value = text.get(..end).unwrap_or_default();
+        if end == text.len() {
+            return Some(trim(text));
+        }
         self.rest = text.get(end + 1..);
-        Some(trim(value))
+        text.get(..end).map(trim)
     }
 }
 

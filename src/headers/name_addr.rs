@@ -45,8 +45,13 @@ impl<'a> NameAddr<'a> {
 
     /// The tag in a value that nobody has checked.
     pub(crate) fn peek_tag(value: &'a [u8]) -> Option<&'a str> {
-        let params = value.get(Parts::of(value).ok()?.params..).filter(|params| !params.is_empty())?;
-        params::peek(params, "tag")
+        let behind_brackets = memchr::memrchr(b'>', value).and_then(|at| value.get(at + 1..));
+        let params = match behind_brackets {
+            // Else the bracket may stand in a quoted string.
+            Some(params) if !params.contains(&b'"') => params,
+            _ => value.get(Parts::of(value).ok()?.params..)?,
+        };
+        if params.is_empty() { None } else { params::peek(params, "tag") }
     }
 
     /// The display name as a person reads it: quotes and escapes undone, folds as one space.

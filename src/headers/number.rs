@@ -12,7 +12,11 @@ pub fn delta_seconds(text: &str) -> Option<Duration> {
 
 /// `1*DIGIT`, saturating. `None` for what is no number.
 pub(crate) fn digits(text: &str) -> Option<u64> {
-    let digits = trim(text).as_bytes();
+    trimmed_digits(trim(text).as_bytes())
+}
+
+/// The same where nothing is around the digits.
+pub(crate) fn trimmed_digits(digits: &[u8]) -> Option<u64> {
     let add = |sum: u64, digit: &u8| {
         digit.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
     };

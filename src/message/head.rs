@@ -138,7 +138,8 @@ impl Head {
         let mut head =
             Self { bytes, start, entries, end: span.start, body_end: span.end, body_cut: false, malformed };
         // RFC 3261 18.3: a datagram's body ends by Content-Length; what follows is discarded, and what lacks is an error.
-        if let Some(length) = head.value_of(HeaderName::ContentLength).and_then(number::digits) {
+        let length = head.first(HeaderName::ContentLength).map(|header| header.value_bytes());
+        if let Some(length) = length.and_then(number::trimmed_digits) {
             let available = u64::from(span.end - span.start);
             head.body_cut = length > available;
             head.body_end = span.start + u32::try_from(length.min(available)).unwrap_or(0);
@@ -393,14 +394,11 @@ impl Head {
     /// # Errors
     /// It is no number from 0 to 255 (RFC 3261 20.22).
     pub fn max_forwards(&self) -> Result<Option<u8>, FieldError> {
-        match self.read(HeaderName::MaxForwards, |text| number::digits(text).ok_or(ValueError::syntax(0))) {
-            Ok(number) => u8::try_from(number).map(Some).map_err(|_| FieldError::Malformed {
-                name: HeaderName::MaxForwards,
-                error: ValueError::new(ValueErrorKind::Range, 0),
-            }),
-            Err(FieldError::Missing(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let Some(header) = self.first(HeaderName::MaxForwards) else { return Ok(None) };
+        let malformed = |kind| header.malformed(ValueError::new(kind, 0));
+        let number =
+            number::trimmed_digits(header.value_bytes()).ok_or_else(|| malformed(ValueErrorKind::Syntax))?;
+        u8::try_from(number).map(Some).map_err(|_| malformed(ValueErrorKind::Range))
     }
 
     /// Expires, if it is there. A malformed one counts as an hour (RFC 3261 10.2.1.1: 3600).

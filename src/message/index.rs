@@ -62,9 +62,6 @@ pub enum ParseErrorKind {
     /// A status code that is not three digits from 100.
     #[error("bad status code")]
     StatusCode,
-    /// A start line that is no UTF-8.
-    #[error("start line is no UTF-8")]
-    Utf8,
     /// More bytes than the limit.
     #[error("message too large")]
     TooLarge,
@@ -96,10 +93,6 @@ pub(super) fn parse(bytes: Bytes, limits: &ParseLimits) -> Result<Message, Parse
     let data: &[u8] = &bytes;
     let (first, mut at) = line(data, start);
     let first_line = data.get(first.range()).unwrap_or_default();
-    if std::str::from_utf8(first_line).is_err() {
-        return Err(ParseError::new(ParseErrorKind::Utf8, start));
-    }
-
     let mut entries = Entries::with_capacity(USUAL_HEADERS);
     let mut malformed = None;
     while at < data.len() {
@@ -375,7 +368,6 @@ mod tests {
         assert_eq!(error(b"SIP/2.0 4294967301 x\r\n\r\n"), ParseErrorKind::StatusCode);
         assert_eq!(error(b"SIP/2.0 +99 x\r\n\r\n"), ParseErrorKind::StatusCode);
         assert_eq!(error(b"SIP/2.0 0200 x\r\n\r\n"), ParseErrorKind::StatusCode);
-        assert_eq!(error(b"INVITE sip:\xff SIP/2.0\r\n\r\n"), ParseErrorKind::Utf8);
         let many = format!("OPTIONS sip:h SIP/2.0\r\n{}\r\n", "A: b\r\n".repeat(257));
         assert_eq!(error(many.as_bytes()), ParseErrorKind::TooManyHeaders);
         assert_eq!(error(&vec![b'a'; 65_536]), ParseErrorKind::TooLarge);
