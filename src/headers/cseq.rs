@@ -1,5 +1,6 @@
 //! `CSeq = 1*DIGIT LWS Method` (RFC 3261 20.16), and methods, which stay open.
 
+use super::lex::skip_lws;
 use super::{ValueError, ValueErrorKind, is_token, trim};
 use std::fmt;
 
@@ -74,7 +75,7 @@ impl<'a> CSeq<'a> {
             digits += 1;
         }
         let rest = text.get(digits..).unwrap_or_default();
-        let method = trim(rest);
+        let method = skip_lws(rest);
         let is_spaced = method.len() < rest.len();
         if digits == 0 || !is_spaced || method.is_empty() || !method.bytes().all(is_token) {
             return Err(ValueError::at(text, rest));

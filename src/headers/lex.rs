@@ -121,19 +121,18 @@ pub(super) fn plain_value_len(bytes: &[u8]) -> usize {
 
 /// `input` behind white space and a `byte`, and the white space that follows that: SEMI, EQUAL, COLON, SLASH.
 pub(super) fn separator(input: &str, byte: u8) -> Option<&str> {
-    let at = lws_len(input);
-    if input.as_bytes().get(at) != Some(&byte) {
+    let input = skip_lws(input);
+    if input.as_bytes().first() != Some(&byte) {
         return None;
     }
-    let after = input.get(at + 1..)?;
-    after.get(lws_len(after)..)
+    input.get(1..).map(skip_lws)
 }
 
-/// How much white space `input` starts with.
-fn lws_len(input: &str) -> usize {
+/// `input` behind the white space that it starts with.
+pub(super) fn skip_lws(input: &str) -> &str {
     match input.as_bytes().first() {
-        Some(b' ' | b'\t' | b'\r' | b'\n') => run(input, |byte| is_lws(char::from(byte))),
-        _ => 0,
+        Some(b' ' | b'\t' | b'\r' | b'\n') => input.trim_start_matches(is_lws),
+        _ => input,
     }
 }
 

@@ -45,10 +45,10 @@ impl<'a> NameAddr<'a> {
 
     /// The tag in a value that nobody has checked.
     pub(crate) fn peek_tag(value: &'a [u8]) -> Option<&'a str> {
-        let behind_brackets = memchr::memrchr(b'>', value).and_then(|at| value.get(at + 1..));
-        let params = match behind_brackets {
-            // Else the bracket may stand in a quoted string.
-            Some(params) if !params.contains(&b'"') => params,
+        let last = memchr::memrchr2(b'>', b'"', value);
+        let params = match last.and_then(|at| value.get(at..)) {
+            Some([b'>', params @ ..]) => params,
+            // Quotes behind the URI, which may hold a bracket, or no brackets at all.
             _ => value.get(Parts::of(value).ok()?.params..)?,
         };
         if params.is_empty() { None } else { params::peek(params, "tag") }

@@ -241,6 +241,17 @@ impl Head {
         parse(header.text()?).map_err(|error| header.malformed(error))
     }
 
+    /// The first value of the first header field `name`, which may hold several.
+    fn first_value<'a, T>(
+        &'a self,
+        name: HeaderName,
+        parse: impl FnOnce(&'a str) -> Result<T, ValueError>,
+    ) -> Result<Option<T>, FieldError> {
+        let Some(header) = self.first(name) else { return Ok(None) };
+        let value = List::new(header.text()?).next().unwrap_or_default();
+        parse(value).map(Some).map_err(|error| header.malformed(error))
+    }
+
     fn read_all<'a, T: 'a>(
         &'a self,
         name: HeaderName,
@@ -311,7 +322,7 @@ impl Head {
     /// # Errors
     /// None, or one that cannot be read.
     pub fn top_via(&self) -> Result<Via<'_>, FieldError> {
-        self.read(HeaderName::Via, |text| Via::parse(List::new(text).next().unwrap_or_default()))
+        self.first_value(HeaderName::Via, Via::parse)?.ok_or(FieldError::Missing(HeaderName::Via))
     }
 
     /// All Vias, topmost first.
@@ -371,6 +382,14 @@ impl Head {
         self.read(HeaderName::CSeq, CSeq::parse)
     }
 
+    /// The first Contact, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn contact(&self) -> Result<Option<Contact<'_>>, FieldError> {
+        self.first_value(HeaderName::Contact, Contact::parse)
+    }
+
     /// All Contacts.
     pub fn contacts(&self) -> impl Iterator<Item = Result<Contact<'_>, FieldError>> {
         self.read_all(HeaderName::Contact, Contact::parse)
@@ -386,7 +405,7 @@ impl Head {
     /// # Errors
     /// It cannot be read.
     pub fn top_route(&self) -> Result<Option<NameAddr<'_>>, FieldError> {
-        self.addresses(HeaderName::Route).next().transpose()
+        self.first_value(HeaderName::Route, NameAddr::parse)
     }
 
     /// Max-Forwards, if it is there.

@@ -9,9 +9,6 @@ use super::{Message, Request, Response, Span};
 use crate::headers::{HeaderName, Method, is_token};
 use bytes::Bytes;
 use nom::bytes::complete::{tag_no_case, take_till, take_till1, take_while1};
-use nom::character::complete::char as byte;
-use nom::combinator::{consumed, rest, verify};
-use nom::sequence::terminated;
 use nom::{IResult, Parser};
 
 /// How large a message may be.
@@ -245,11 +242,12 @@ impl StartLine<Span> {
 }
 
 fn start_line(text: &[u8]) -> Result<StartLine<&[u8]>, ParseErrorKind> {
+    // No method has a slash.
     if let Ok((reason, code)) = status_line(text) {
         let status = status_code(code).ok_or(ParseErrorKind::StatusCode)?;
         return Ok(StartLine::Status { status, reason: reason.trim_ascii() });
     }
-    let (_, (name, uri, version)) = request_line(text).map_err(|_| ParseErrorKind::StartLine)?;
+    let (name, uri, version) = request_line(text).ok_or(ParseErrorKind::StartLine)?;
     Ok(StartLine::Request { method: Method::of(name), name, uri, version })
 }
 
@@ -271,15 +269,24 @@ type RequestLine<'a> = (&'a [u8], &'a [u8], &'a [u8]);
 
 /// `Request-Line = Method SP Request-URI SP SIP-Version CRLF`. What stands between the first and the last space counts
 /// as the URI: one with spaces in it is then answered 400.
-fn request_line(input: &[u8]) -> IResult<&[u8], RequestLine<'_>> {
-    let (line, method) = terminated(take_while1(is_token), byte(' ')).parse(input.trim_ascii_end())?;
-    let split = memchr::memrchr(b' ', line).unwrap_or(0);
-    let (uri, version) = line.split_at_checked(split).unwrap_or((line, b""));
+fn request_line(input: &[u8]) -> Option<RequestLine<'_>> {
+    let (method, rest) = input.split_at_checked(input.iter().position(|&b| !is_token(b))?)?;
+    let line = rest.strip_prefix(b" ").filter(|_| !method.is_empty())?;
+    let (uri, version) = match line.split_last_chunk::<8>() {
+        Some((uri, version @ b" SIP/2.0")) => (uri, version.get(1..)?),
+        _ => odd_version(line)?,
+    };
+    let uri = uri.trim_ascii();
+    (!uri.is_empty()).then_some((method, uri, version))
+}
+
+/// Another version, or white space where none belongs.
+fn odd_version(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = line.trim_ascii_end();
+    let (uri, version) = line.split_at_checked(memchr::memrchr(b' ', line)?)?;
     let version = version.trim_ascii_start();
-    let sip = (tag_no_case(&b"SIP/"[..]), rest);
-    let (end, (version, _)) = consumed(sip).parse(version)?;
-    let (_, uri) = verify(rest, |uri: &[u8]| !uri.is_empty()).parse(uri.trim_ascii())?;
-    Ok((end, (method, uri, version)))
+    let is_sip = version.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"SIP/"));
+    is_sip.then_some((uri, version))
 }
 
 #[cfg(test)]

@@ -71,23 +71,23 @@ impl<'a> Host<'a> {
 /// `domainlabel = alphanum / alphanum *( alphanum / "-" ) alphanum`, with the underscore that the field uses. A toplabel starts with a
 /// letter, so that what ends in a number is an address or nothing.
 fn name(bytes: &[u8]) -> Option<usize> {
-    let (mut rest, mut top) = (bytes, None);
-    loop {
-        let (label, behind) = rest.split_at_checked(label_len(rest))?;
-        match label {
-            [b'-', ..] | [.., b'-'] => return None,
-            [first, ..] => top = Some(*first),
-            // The one dot that may stand at the end.
-            [] if top.is_some() && !rest.starts_with(b".") => break,
-            [] => return None,
-        }
-        rest = behind;
-        match behind {
-            [b'.', after @ ..] => rest = after,
+    let (mut end, mut label, mut top) = (0, 0, 0);
+    while let Some(rest) = bytes.get(end..) {
+        end += rest.iter().position(|&byte| !is_word(byte)).unwrap_or(rest.len());
+        match bytes.get(end) {
+            Some(b'-') if end > label => {}
+            Some(b'.') if end > label && bytes.get(end - 1) != Some(&b'-') => (top, label) = (label, end + 1),
+            Some(b'-' | b'.') => return None,
             _ => break,
         }
+        end += 1;
     }
-    top.filter(|first| !first.is_ascii_digit()).map(|_| bytes.len() - rest.len())
+    if end > label {
+        top = label;
+    }
+    let starts_with_digit = bytes.get(top).is_some_and(u8::is_ascii_digit);
+    let ends_in_hyphen = bytes.get(end.checked_sub(1)?) == Some(&b'-');
+    (!starts_with_digit && !ends_in_hyphen).then_some(end)
 }
 
 /// `IPv4address = 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT` at the front of `bytes`, and its length. Each number goes to 255 and has
@@ -109,29 +109,26 @@ fn v4(bytes: &[u8]) -> Option<(Ipv4Addr, usize)> {
             _ => {}
         }
     }
-    let is_end = !rest.first().is_some_and(|&byte| is_in_label(byte) || byte == b'.');
+    let is_end = !rest.first().is_some_and(|&byte| is_word(byte) || matches!(byte, b'-' | b'.'));
     is_end.then(|| (octets.into(), bytes.len() - rest.len()))
 }
 
-fn is_in_label(byte: u8) -> bool {
-    const IS_IN_LABEL: [bool; 256] = {
+/// What stands anywhere in a label.
+fn is_word(byte: u8) -> bool {
+    const IS_WORD: [bool; 256] = {
         let mut table = [false; 256];
         let mut byte = 0;
         while byte < 256 {
             let b = byte as u8;
             #[expect(clippy::indexing_slicing, reason = "constant evaluation; the index is below 256")]
             {
-                table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+                table[byte] = b.is_ascii_alphanumeric() || b == b'_';
             }
             byte += 1;
         }
         table
     };
-    IS_IN_LABEL.get(usize::from(byte)).copied().unwrap_or(false)
-}
-
-fn label_len(bytes: &[u8]) -> usize {
-    bytes.iter().position(|&byte| !is_in_label(byte)).unwrap_or(bytes.len())
+    IS_WORD.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
 /// Names compare without case, addresses by value (RFC 3261 19.1.4), zones as written: interfaces are named with case, and

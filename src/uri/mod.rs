@@ -382,11 +382,11 @@ fn parse_sip(text: &str, scheme: usize) -> Result<Uri<'_>, UriError> {
     let userinfo = memchr::memchr(b'@', bytes.get(start..).unwrap_or_default());
     let (user_end, password_end, host_start) = match userinfo {
         None => (start, start, start),
-        Some(len) => (find(text, start, start + len, b':')?, start + len, start + len + 1),
+        Some(len) => match find(text, start, start + len, b':')? {
+            user_end if user_end == start => return fail(UriErrorKind::EmptyUser, start),
+            user_end => (user_end, start + len, start + len + 1),
+        },
     };
-    if userinfo.is_some() && user_end == start {
-        return fail(UriErrorKind::EmptyUser, start);
-    }
     let hostport = text.get(host_start..).and_then(HostPort::prefix);
     let Some((HostPort { host, port }, host_len, used)) = hostport else {
         return fail(UriErrorKind::Host, host_start);
