@@ -68,10 +68,10 @@ impl<'a> CSeq<'a> {
     /// No digits, no method, or a number of 2^31 and above.
     pub fn parse(text: &'a str) -> Result<Self, ValueError> {
         let text = trim(text);
-        // Saturating, so that the number of any length is out of range at the end.
-        let (mut number, mut digits) = (0_u32, 0);
+        let (mut number, mut digits) = (0_u64, 0);
         for digit in text.bytes().map(|byte| byte.wrapping_sub(b'0')).take_while(|digit| *digit < 10) {
-            number = number.saturating_mul(10).saturating_add(digit.into());
+            // Once out of range it stays there.
+            number = (number * 10 + u64::from(digit)).min(1 << 32);
             digits += 1;
         }
         let rest = text.get(digits..).unwrap_or_default();
@@ -81,10 +81,10 @@ impl<'a> CSeq<'a> {
             return Err(ValueError::at(text, rest));
         }
         // RFC 3261 8.1.1.5: "less than 2**31".
-        if number >= 1 << 31 {
-            return Err(ValueError::new(ValueErrorKind::Range, 0));
+        match u32::try_from(number) {
+            Ok(number) if number < 1 << 31 => Ok(Self { number, method }),
+            _ => Err(ValueError::new(ValueErrorKind::Range, 0)),
         }
-        Ok(Self { number, method })
     }
 }
 

@@ -10,7 +10,10 @@ struct Class([bool; 256]);
 
 impl Class {
     /// `also`, and letters and digits; or all others.
-    #[expect(clippy::indexing_slicing, reason = "constant evaluation; a byte is a valid index of 256 entries")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "constant evaluation; a byte is a valid index of 256 entries"
+    )]
     const fn new(also: &[u8], is_negated: bool) -> Self {
         let mut table = [is_negated; 256];
         let mut byte = 0_u8;
@@ -78,6 +81,11 @@ pub(super) fn token(input: &str) -> Lexed<'_> {
     }
 }
 
+/// Whether `text` is `word` in any case. Most write words in the usual one, which is one comparison.
+pub(super) fn is_word(text: &[u8], word: &str) -> bool {
+    text == word.as_bytes() || text.eq_ignore_ascii_case(word.as_bytes())
+}
+
 /// `SWS = [LWS]`
 pub(super) fn sws(input: &str) -> Lexed<'_> {
     split(input, run(input, |byte| is_lws(char::from(byte))))
@@ -130,9 +138,9 @@ pub(super) fn separator(input: &str, byte: u8) -> Option<&str> {
 
 /// `input` behind the white space that it starts with.
 pub(super) fn skip_lws(input: &str) -> &str {
-    match input.as_bytes().first() {
-        Some(b' ' | b'\t' | b'\r' | b'\n') => input.trim_start_matches(is_lws),
-        _ => input,
+    match input.as_bytes() {
+        [first, ..] if *first > b' ' => input,
+        _ => input.get(run(input, |byte| is_lws(char::from(byte)))..).unwrap_or_default(),
     }
 }
 

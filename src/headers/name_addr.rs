@@ -1,6 +1,6 @@
 //! `name-addr / addr-spec`, with parameters: From, To, Contact, Route, Record-Route, Path.
 
-use super::lex::{closing_quote, is_lws};
+use super::lex::{closing_quote, is_lws, is_word};
 use super::text::Unfolded;
 use super::{Params, ValueError, ValueErrorKind, params, trim};
 use crate::uri::Uri;
@@ -34,12 +34,11 @@ impl<'a> NameAddr<'a> {
             .map_err(|error| ValueError::new(ValueErrorKind::Uri, parts.uri.start + error.offset))?;
         let mut tag = None;
         let params = Params::check_each(part(parts.params..text.len()), |name, value| {
-            if tag.is_none() && name.eq_ignore_ascii_case("tag") {
+            if tag.is_none() && is_word(name.as_bytes(), "tag") {
                 tag = Some(value);
             }
         });
-        let params =
-            params.map_err(|error| ValueError::new(error.kind, parts.params + error.offset))?;
+        let params = params.map_err(|error| ValueError::new(error.kind, parts.params + error.offset))?;
         Ok(Self { display: trim(part(parts.display)), uri, params, tag: tag.flatten() })
     }
 

@@ -1,6 +1,6 @@
 //! `generic-param = token [ EQUAL gen-value ]`, each behind a semicolon.
 
-use super::lex::{gen_value, plain_value_len, separator, token};
+use super::lex::{gen_value, is_word, plain_value_len, separator, token};
 use super::text::{Unfolded, unquoted};
 use super::{ValueError, number, trim};
 use nom::Parser;
@@ -31,7 +31,11 @@ impl<'a> Params<'a> {
             see(name, value);
             rest = after;
         }
-        if rest.is_empty() || trim(rest).is_empty() { Ok(Self(text)) } else { Err(ValueError::at(text, rest)) }
+        if rest.is_empty() || trim(rest).is_empty() {
+            Ok(Self(text))
+        } else {
+            Err(ValueError::at(text, rest))
+        }
     }
 
     /// The text as it came.
@@ -54,7 +58,7 @@ impl<'a> Params<'a> {
     /// without a value.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Option<&'a str>> {
-        self.iter().find(|(candidate, _)| candidate.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.iter().find(|(candidate, _)| is_word(candidate.as_bytes(), name)).map(|(_, value)| value)
     }
 
     /// The value of the parameter `name`, if it has one.
@@ -104,7 +108,7 @@ pub(super) fn peek<'a>(text: &'a [u8], name: &str) -> Option<&'a str> {
         if start.first().is_some_and(u8::is_ascii_whitespace) {
             break;
         }
-        if start.eq_ignore_ascii_case(name.as_bytes()) {
+        if is_word(start, name) {
             match behind {
                 [b';' | b',', ..] | [] => return None,
                 [b'=', value @ ..] => match value.get(..plain_value_len(value))? {
@@ -166,8 +170,20 @@ mod tests {
     #[test]
     fn a_peek_finds_what_reading_finds() {
         for text in [
-            ";tag=a", ";x;TAG=b;y", ";tag;tag=c", ";tags=1;tag=d", ";x=\";tag=no\";tag=e", "; tag=f", ";tag = g;x", ";tag=\"h\"",
-            ";lr", ";tag=", "", ";ta", ";x=[::1];tag=j,;tag=k", ";x,;tag=i",
+            ";tag=a",
+            ";x;TAG=b;y",
+            ";tag;tag=c",
+            ";tags=1;tag=d",
+            ";x=\";tag=no\";tag=e",
+            "; tag=f",
+            ";tag = g;x",
+            ";tag=\"h\"",
+            ";lr",
+            ";tag=",
+            "",
+            ";ta",
+            ";x=[::1];tag=j,;tag=k",
+            ";x,;tag=i",
         ] {
             assert_eq!(peek(text.as_bytes(), "tag"), Params(text).value("tag"), "{text}");
         }

@@ -1,6 +1,6 @@
 //! `Via` (RFC 3261 20.42, RFC 3581).
 
-use super::lex::{separator, sws, token};
+use super::lex::{is_word, separator, sws, token};
 use super::{Params, ValueError, params};
 use crate::uri::HostPort;
 use nom::bytes::complete::{tag, tag_no_case};
@@ -46,14 +46,14 @@ impl<'a> Via<'a> {
         };
         let (mut branch, mut rport) = (None, None);
         let params = Params::check_each(rest, |name, value| {
-            if branch.is_none() && name.eq_ignore_ascii_case("branch") {
+            if branch.is_none() && is_word(name.as_bytes(), "branch") {
                 branch = Some(value);
-            } else if rport.is_none() && name.eq_ignore_ascii_case("rport") {
+            } else if rport.is_none() && is_word(name.as_bytes(), "rport") {
                 rport = Some(value.and_then(|port| port.parse().ok()));
             }
         });
-        let params = params
-            .map_err(|error| ValueError::new(error.kind, text.len() - rest.len() + error.offset))?;
+        let params =
+            params.map_err(|error| ValueError::new(error.kind, text.len() - rest.len() + error.offset))?;
         Ok(Self { text, transport, sent_by, params, branch: branch.flatten(), rport })
     }
 

@@ -2,7 +2,9 @@
 
 use super::Span;
 use crate::headers::field::{self, Field};
-use crate::headers::{CSeq, Contact, HeaderName, List, NameAddr, ValueError, ValueErrorKind, Via, number};
+use crate::headers::{
+    CSeq, Contact, HeaderName, List, NameAddr, ValueError, ValueErrorKind, Via, first_value_len, number,
+};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -248,8 +250,10 @@ impl Head {
         parse: impl FnOnce(&'a str) -> Result<T, ValueError>,
     ) -> Result<Option<T>, FieldError> {
         let Some(header) = self.first(name) else { return Ok(None) };
-        let value = List::new(header.text()?).next().unwrap_or_default();
-        parse(value).map(Some).map_err(|error| header.malformed(error))
+        let text = header.text()?;
+        parse(text.get(..first_value_len(text)).unwrap_or(text))
+            .map(Some)
+            .map_err(|error| header.malformed(error))
     }
 
     fn read_all<'a, T: 'a>(

@@ -192,7 +192,11 @@ fn any_name(line: &[u8]) -> Option<Name> {
     let behind = line.get(len..)?;
     let spaces = behind.iter().position(|b| !matches!(b, b' ' | b'\t'))?;
     let is_colon = behind.get(spaces) == Some(&b':');
-    is_colon.then(|| Name { id: HeaderName::of(line.get(..len).unwrap_or_default()), len, value: len + spaces + 1 })
+    is_colon.then(|| Name {
+        id: HeaderName::of(line.get(..len).unwrap_or_default()),
+        len,
+        value: len + spaces + 1,
+    })
 }
 
 /// Without the white space at both ends.

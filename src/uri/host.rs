@@ -263,7 +263,25 @@ mod tests {
         assert_eq!(Host::parse("1.2.3.4.example"), Some(Host::Name("1.2.3.4.example")));
         assert_eq!(Host::parse("0.0.0.0"), Some(Host::V4(Ipv4Addr::UNSPECIFIED)));
         assert_eq!(Host::parse("[::1]"), Some(Host::V6(Ipv6Addr::LOCALHOST)));
-        for bad in ["", ".", "a..b", "-a", "a-", "192.0.2.256", "1.2.3", "a.1", "a-.b", "1.2.3.4.", "1.2.3.4.5", "01.2.3.4", "1.2.3.4a", "1..2.3", "[::1", "::1", "a b"] {
+        for bad in [
+            "",
+            ".",
+            "a..b",
+            "-a",
+            "a-",
+            "192.0.2.256",
+            "1.2.3",
+            "a.1",
+            "a-.b",
+            "1.2.3.4.",
+            "1.2.3.4.5",
+            "01.2.3.4",
+            "1.2.3.4a",
+            "1..2.3",
+            "[::1",
+            "::1",
+            "a b",
+        ] {
             assert_eq!(Host::parse(bad), None, "{bad}");
         }
     }

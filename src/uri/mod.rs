@@ -379,12 +379,17 @@ fn parse_sip(text: &str, scheme: usize) -> Result<Uri<'_>, UriError> {
     let fail = |kind, offset| Err(UriError { kind, offset });
     let (bytes, start) = (text.as_bytes(), scheme + 1);
     // `@` is escaped everywhere but behind the userinfo, so the first one ends it; `;` and `?` may stand in a user.
-    let userinfo = memchr::memchr(b'@', bytes.get(start..).unwrap_or_default());
-    let (user_end, password_end, host_start) = match userinfo {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let first = rest.iter().position(|&byte| is_special(byte));
+    let (user_end, password_end, host_start) = match first.map(|len| (start + len, rest.get(len))) {
+        Some((at, Some(b'@'))) if at > start => (at, at, at + 1),
         None => (start, start, start),
-        Some(len) => match find(text, start, start + len, b':')? {
-            user_end if user_end == start => return fail(UriErrorKind::EmptyUser, start),
-            user_end => (user_end, start + len, start + len + 1),
+        Some((from, _)) => match memchr::memchr(b'@', rest) {
+            None => (start, start, start),
+            Some(len) => match find(text, from, start + len, b':')? {
+                user_end if user_end == start => return fail(UriErrorKind::EmptyUser, start),
+                user_end => (user_end, start + len, start + len + 1),
+            },
         },
     };
     let hostport = text.get(host_start..).and_then(HostPort::prefix);
@@ -410,7 +415,7 @@ fn parse_sip(text: &str, scheme: usize) -> Result<Uri<'_>, UriError> {
         },
         port,
         params: short(params),
-        headers: short(find(text, params, text.len(), b'?')?),
+        headers: short(if first.is_none() { text.len() } else { find(text, params, text.len(), b'?')? }),
     };
     Ok(Uri { text, layout })
 }
