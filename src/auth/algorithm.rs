@@ -82,10 +82,15 @@ fn joined<D: Digest>(parts: &[&[u8]]) -> [u8; 64] {
         hash.update(part);
     }
     let mut digits = [0; 64];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(hash.finalize()) {
+    write_hex(hash.finalize(), &mut digits);
+    digits
+}
+
+/// Writes each byte as two hexadecimal digits, as far as there is room.
+pub(super) fn write_hex(bytes: impl IntoIterator<Item = u8>, digits: &mut [u8]) {
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
         pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
     }
-    digits
 }
 
 const fn digit(nibble: u8) -> u8 {
@@ -117,6 +122,11 @@ impl Hex {
             *digit = byte.to_ascii_lowercase();
         }
         matches.then_some(Self { digits, len })
+    }
+
+    /// As long as a hash of `algorithm`, and different from each.
+    pub(super) const fn none(algorithm: Algorithm) -> Self {
+        Self { digits: [0; 64], len: algorithm.digits() }
     }
 
     /// The digits as text.

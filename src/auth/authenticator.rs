@@ -219,7 +219,9 @@ impl Authenticator {
         };
         let algorithm = credentials.algorithm;
         let known = ha1_of(&credentials.user, algorithm).filter(|ha1| ha1.algorithm() == algorithm);
-        let ha1 = known.unwrap_or_else(|| Ha1::nobody(algorithm));
+        // Strangers cost what users cost, so that time does not tell them apart.
+        let nobody = Ha1::nobody(algorithm);
+        let ha1 = known.unwrap_or(nobody);
         let body = request.body();
         let response = credentials.proof(request.method_str(), &body).response(&ha1);
         let issue = self.mint.read(&credentials.nonce, source);
@@ -261,12 +263,7 @@ impl Authenticator {
         let nonce = self.mint.issue(now, source);
         let Policy { realm, algorithms, .. } = &self.policy;
         let is_stale = unproven == Unproven::Stale;
-        algorithms.iter().map(move |&algorithm| Challenge {
-            realm,
-            nonce: nonce.clone(),
-            algorithm,
-            is_stale,
-        })
+        algorithms.iter().map(move |&algorithm| Challenge { realm, nonce, algorithm, is_stale })
     }
 
     /// Authentication-Info for a 2xx with `body` (RFC 7616 3.5): the proof that we know the password too, and, where the

@@ -1,16 +1,17 @@
 //! Nonces that the server need not remember: each says when it was issued, and a keyed hash says that we issued it, in this
 //! realm and to this source (RFC 7616 3.3: a time stamp with a hash over it and "secret-data", "data known only to the server").
 
+use super::algorithm::write_hex;
 use crate::time::Instant;
 use ctutils::CtEq as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::IpAddr;
 
 /// A nonce: 16 hexadecimal digits for the time, 8 for the serial number, 32 for the keyed hash.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Nonce(String);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Nonce([u8; LEN]);
 
 const LEN: usize = 16 + 8 + 32;
 
@@ -18,19 +19,19 @@ impl Nonce {
     /// Its text, which needs no escapes.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for Nonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Display for Nonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -72,28 +73,23 @@ impl Mint {
         let serial = u32::from_str_radix(text.get(16..24)?, 16).ok()?;
         let issue = Issue { at: Instant::from_micros(at), serial };
         // Comparing whole texts leaves each nonce one way to be written.
-        let ours = self.nonce(issue, source).0.as_bytes().ct_eq(text.as_bytes()).to_bool();
+        let ours = self.nonce(issue, source).0.as_slice().ct_eq(text.as_bytes()).to_bool();
         ours.then_some(issue)
     }
 
     fn nonce(&self, issue: Issue, source: IpAddr) -> Nonce {
-        let (at, serial) = (issue.at.as_micros(), issue.serial);
+        let (at, serial) = (issue.at.as_micros().to_be_bytes(), issue.serial.to_be_bytes());
         let source = match source.to_canonical() {
             IpAddr::V4(address) => address.to_ipv6_mapped(),
             IpAddr::V6(address) => address,
         };
         // The realm is the same each time and all else has a fixed length: no two inputs run into each other.
-        let mac = self.mac.clone().chain_update(source.octets());
-        let mac =
-            mac.chain_update(at.to_be_bytes()).chain_update(serial.to_be_bytes()).finalize().into_bytes();
-        let mut text = String::with_capacity(LEN);
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{at:016x}{serial:08x}");
+        let mac = self.mac.clone().chain_update(source.octets()).chain_update(at).chain_update(serial);
         // Half of the hash, which is as much as can be without loss (RFC 2104 section 5).
-        for byte in mac.iter().take(16) {
-            let _ = write!(text, "{byte:02x}");
-        }
-        Nonce(text)
+        let mac = mac.finalize().into_bytes().into_iter().take(16);
+        let mut digits = [0; LEN];
+        write_hex(at.into_iter().chain(serial).chain(mac), &mut digits);
+        Nonce(digits)
     }
 }
 

@@ -24,9 +24,9 @@ impl Ha1 {
         Some(Self { algorithm, hex: Hex::parse(algorithm, digits)? })
     }
 
-    /// Nobody's: no password is known that hashes to it, and it is never taken for right.
-    pub(super) fn nobody(algorithm: Algorithm) -> Self {
-        Self { algorithm, hex: algorithm.hash(&[]) }
+    /// Nobody's: no password hashes to it.
+    pub(super) const fn nobody(algorithm: Algorithm) -> Self {
+        Self { algorithm, hex: Hex::none(algorithm) }
     }
 
     /// What it was made with.
