@@ -29,7 +29,7 @@ pub struct Policy {
     /// Whether credentials without `qop`, as RFC 2069 has them, are refused. "SIP servers [...] MUST ensure they are backwards
     /// compatible" (RFC 3261 22.4), so the default is false; since nothing counts their requests, each needs a nonce of its own.
     pub require_qop: bool,
-    /// How the parameter `uri` has to agree with the Request-URI. Default: the same user.
+    /// How the parameter `uri` has to agree with the Request-URI. Default: a user in it has to be the same.
     pub digest_uri: DigestUri,
 }
 
@@ -55,7 +55,8 @@ impl Policy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DigestUri {
-    /// They name the same user, or none. Host, port and parameters may differ: one server has many names.
+    /// A user that it names is that of the Request-URI. Host, port and parameters may differ, since one server has many names;
+    /// and some clients name the server alone, whomever they call.
     #[default]
     SameUser,
     /// They are equivalent (RFC 3261 19.1.4).
@@ -77,7 +78,8 @@ impl DigestUri {
             Self::Equivalent => digest.equivalent(&request),
             Self::SameUser => {
                 let key = |uri| AorKey::of(uri, &HomeHosts::default());
-                key(&digest).as_ref().map(AorKey::user) == key(&request).as_ref().map(AorKey::user)
+                let (named, asked) = (key(&digest), key(&request));
+                named.is_none_or(|named| asked.is_some_and(|asked| asked.user() == named.user()))
             }
         }
     }

@@ -221,7 +221,7 @@ fn a_request_for_another_uri_is_refused_as_far_as_policy_says() {
         ("sip:%63arol@BILOXI.example", [true, true, true]),
         ("sip:carol@192.0.2.1:5080;transport=udp", [true, false, true]),
         ("sip:dave@biloxi.example", [false, false, true]),
-        ("sip:biloxi.example", [false, false, true]),
+        ("sip:biloxi.example:5060", [true, false, true]),
         ("nonsense", [false, false, true]),
     ];
     for (uri, allowed) in other {

@@ -14,7 +14,8 @@ pub struct Authentication {
     /// The protection domain. Phones keep one password for it, so it is best that of the central proxy.
     pub realm: Realm,
     /// Who can prove who they are. An algorithm is offered if all of them have an [`Ha1`] of it: a phone takes the strongest that
-    /// it knows, whoever uses it.
+    /// it knows, whoever uses it. Some old clients give up where one that they do not know stands first, instead of ignoring it
+    /// (RFC 8760 2.4): a site with such phones gives MD5 alone.
     pub users: Vec<User>,
     /// Whether a user may register only the address of record of its own name (RFC 3261 10.3 step 4). Default: true.
     pub own_name_only: bool,
@@ -24,7 +25,7 @@ pub struct Authentication {
     pub max_nonces: usize,
     /// As in [`Policy::require_qop`]. Default: false.
     pub require_qop: bool,
-    /// As in [`Policy::digest_uri`]. Default: the same user.
+    /// As in [`Policy::digest_uri`]. Default: a user in it has to be the same.
     pub digest_uri: DigestUri,
 }
 
