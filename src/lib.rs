@@ -73,6 +73,7 @@
 //! | [`message`], [`headers`], [`uri`] | parse, edit, build and validate SIP |
 //! | [`registrar`] | the database of registered users, RFC 3261 section 10 |
 //! | [`routing`] | where a request goes, with the chain of reasons |
+//! | [`auth`] | digest authentication: challenge, check, answer |
 //! | [`mode`] | normal and emergency, and the way between them |
 //! | [`upstream`] | the health of the central proxies |
 //! | [`config`], [`time`], [`rng`], [`transport`] | what the others are given |
@@ -89,8 +90,10 @@
 //! | 5626 | section 4.4.1: CRLF keep-alives, in the framing of streams |
 //! | 6026 | the Accepted states |
 //! | 7118 | the framing of WebSocket messages |
+//! | 7616, 8760 | digest with MD5, SHA-256 and SHA-512-256, `auth` and `auth-int`; the RFC 2069 form is taken too (3261 section 22) |
 //! | 3262, 3323, 3325, 3326, 3515, 3608, 3841, 3891, 3892, 3903, 3911, 4028, 4412, 5393, 5626, 5627, 5806, 6442, 6665, 6809, 7044, 7315, 7433, 7616, 7989, 8224, 8898 | their header fields, read and written by [`headers::field`] |
 
+pub mod auth;
 pub mod config;
 pub mod headers;
 pub mod message;

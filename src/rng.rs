@@ -23,6 +23,13 @@ impl Rng {
         self.0.next_u64()
     }
 
+    /// 256 random bits: a secret, to key a hash with.
+    pub fn secret(&mut self) -> [u8; 32] {
+        let mut secret = [0; 32];
+        self.0.fill_bytes(&mut secret);
+        secret
+    }
+
     /// 64 random bits as 16 lower-case hexadecimal digits: a tag, a Call-ID, the unique part of a branch.
     pub fn token(&mut self) -> Token {
         Token::of(self.bits())

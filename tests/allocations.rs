@@ -9,7 +9,10 @@ mod support;
 use allocation_counter::measure;
 use bytes::Bytes;
 use sip_survivability::Actions;
-use sip_survivability::message::Message;
+use sip_survivability::auth::{Authenticator, Ha1, Policy, Role, Session, Unproven, Verdict};
+use sip_survivability::headers::{Auth, HeaderName};
+use sip_survivability::message::{Message, RequestBuilder};
+use sip_survivability::rng::Token;
 use sip_survivability::time::Instant;
 use std::hint::black_box;
 
@@ -55,4 +58,29 @@ fn a_retransmission_is_absorbed_in_three_allocations() {
     // The index, the sent-by of the transaction's key, and the handle by which the answer is shared.
     assert!(allocations(|| sas.handle_into(Instant::ZERO, again, &mut out)) <= 3);
     assert_eq!(out.len(), 1);
+}
+
+#[test]
+fn checking_credentials_is_two_allocations() {
+    const URI: &str = "sip:office.example";
+    let source = "10.0.0.7".parse().unwrap();
+    let ha1 = |_: &str, algorithm| Some(Ha1::new(algorithm, "alice", "office.example", "secret"));
+    let mut server = Authenticator::new(Policy::new("office.example".parse().unwrap()), [7; 32]);
+    let challenge = server.challenges(Instant::ZERO, source, Unproven::Missing).next().unwrap().to_string();
+    let mut session = Session::open(Auth::parse(&challenge), "alice", ha1, Token::of(1)).unwrap();
+    let mut register = || {
+        let credentials = session.answer("REGISTER", URI, b"");
+        let text =
+            RequestBuilder::new("REGISTER", URI).header(HeaderName::Authorization, credentials).finish();
+        let Ok(Message::Request(request)) = Message::parse(text) else { panic!("a request") };
+        request
+    };
+    let mut check = |request| {
+        let accepts = |verdict| matches!(verdict, Verdict::Accepted(_));
+        assert!(accepts(server.check(Instant::ZERO, Role::Server, request, source, ha1)));
+    };
+    // The list of credentials, and the memory of the nonce where it is the first.
+    let (first, second) = (register(), register());
+    assert_eq!(allocations(|| check(&first)), 2);
+    assert_eq!(allocations(|| check(&second)), 1);
 }

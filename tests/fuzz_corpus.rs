@@ -49,6 +49,11 @@ fn edit() {
 }
 
 #[test]
+fn digest() {
+    replay("digest", checks::digest);
+}
+
+#[test]
 fn sas() {
     replay("sas", checks::sas);
 }

@@ -18,3 +18,5 @@ mod local;
 mod section;
 #[path = "../examples/gateway/udp.rs"]
 mod udp;
+#[path = "../examples/gateway/users.rs"]
+mod users;

@@ -7,13 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Who may import whom.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("time", &[]),
     ("rng", &[]),
     ("uri", &[]),
     ("headers", &["uri"]),
-    ("config", &["uri"]),
     ("message", &["uri", "headers"]),
+    ("auth", &["time", "rng", "uri", "headers", "message"]),
+    ("config", &["uri", "auth"]),
     ("transport", &["time", "rng", "config", "message"]),
     ("transaction", &["time", "headers", "config", "message", "transport"]),
     ("mode", &["time", "config"]),
@@ -28,6 +29,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "rng",
             "uri",
             "headers",
+            "auth",
             "config",
             "message",
             "transport",
@@ -131,6 +133,20 @@ fn the_library_depends_on_little() {
     let dependencies = manifest.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
     let names: Vec<&str> =
         dependencies.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
-    assert_eq!(names, ["bytes", "memchr", "nom", "rand_chacha", "siphasher", "thiserror"]);
+    assert_eq!(
+        names,
+        [
+            "bytes",
+            "ctutils",
+            "hmac",
+            "md-5",
+            "memchr",
+            "nom",
+            "rand_chacha",
+            "sha2",
+            "siphasher",
+            "thiserror"
+        ]
+    );
     assert!(manifest.contains("unsafe_code = \"forbid\""));
 }

@@ -34,6 +34,9 @@ A configuration, with the defaults of some of its keys; only listen.udp must be 
   # default_gateway = \"sip:192.0.2.9\"  # or a list, tried in order
   # emergency_numbers = [\"911\"]        # to the default gateway in every state
   registration_time = \"20s\"
+
+  # [auth]                             # absent: in emergency anybody registers and calls
+  # users = \"users.htdigest\"         # user:realm:HA1 or user:realm:SHA-256:HA1, beside this file
 ";
 
 const VERSION: &str = concat!("gateway ", env!("CARGO_PKG_VERSION"), "\n");

@@ -2,8 +2,9 @@
 
 use crate::local;
 use crate::section::{OneOrMore, Refused, Section, Wrong};
+use crate::users;
 use sip_survivability::config::{
-    Config, Limits, ProxySet, Registrar, Settings, Survivability, SurvivabilityMode,
+    Authentication, Config, Limits, ProxySet, Registrar, Settings, Survivability, SurvivabilityMode,
 };
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -69,7 +70,8 @@ pub(crate) fn read(path: &Path) -> Result<Site, String> {
     let source = format!("{}: ", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| format!("{source}{error}"))?;
     let table = text.parse::<Table>().map_err(|error| format!("{source}{}", syntax_error(&text, &error)))?;
-    site(table, source.clone()).map_err(|wrong| format!("{source}{wrong}"))
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    site(table, folder, source.clone()).map_err(|wrong| format!("{source}{wrong}"))
 }
 
 fn syntax_error(text: &str, error: &toml::de::Error) -> String {
@@ -81,7 +83,8 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> String {
     }
 }
 
-fn site(table: Table, source: String) -> Result<Site, Wrong> {
+/// `folder`: the one that the file lies in, where the files that it names are.
+fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     let mut file = Section::file(table);
     let mut settings = Settings::default();
 
@@ -100,6 +103,9 @@ fn site(table: Table, source: String) -> Result<Site, Wrong> {
     proxy_set(file.section("proxy_set")?, &mut settings.proxy_set)?;
     survivability(file.section("sas")?, &mut settings.sas)?;
     registrar(file.section("registrar")?, &mut settings.registrar)?;
+    if file.has("auth") {
+        settings.auth = Some(authentication(file.section("auth")?, folder)?);
+    }
     limits(file.section("limits")?, &mut settings.limits)?;
     file.finish()?;
 
@@ -148,6 +154,27 @@ fn registrar(mut keys: Section, into: &mut Registrar) -> Result<(), Wrong> {
     keys.finish()
 }
 
+fn authentication(mut keys: Section, folder: &Path) -> Result<Authentication, Wrong> {
+    let (mut path, mut realm) = (String::new(), None);
+    keys.set("users", &mut path)?;
+    keys.set("realm", &mut realm)?;
+    let value = toml::Value::from(path.clone());
+    let wrong = |reason: String| Refused::new(&value, reason).at(keys.path("users"));
+    if path.is_empty() {
+        return Err(wrong("must name the file of users".to_owned()));
+    }
+    let text = std::fs::read_to_string(folder.join(path)).map_err(|error| wrong(error.to_string()))?;
+    let (realm, users) = users::parse(&text, realm).map_err(wrong)?;
+    let mut auth = Authentication::new(realm, users);
+    keys.set("own_name_only", &mut auth.own_name_only)?;
+    keys.set("nonce_lifetime", &mut auth.nonce_lifetime)?;
+    keys.set("max_nonces", &mut auth.max_nonces)?;
+    keys.set("require_qop", &mut auth.require_qop)?;
+    keys.set("digest_uri", &mut auth.digest_uri)?;
+    keys.finish()?;
+    Ok(auth)
+}
+
 fn limits(mut keys: Section, into: &mut Limits) -> Result<(), Wrong> {
     keys.set("max_message", &mut into.max_message)?;
     keys.set("max_headers", &mut into.max_headers)?;
@@ -159,10 +186,11 @@ fn limits(mut keys: Section, into: &mut Limits) -> Result<(), Wrong> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sip_survivability::auth::DigestUri;
     use std::time::Duration;
 
     fn read_text(text: &str) -> Result<Site, String> {
-        site(text.parse().unwrap(), String::new()).map_err(|wrong| wrong.to_string())
+        site(text.parse().unwrap(), Path::new(""), String::new()).map_err(|wrong| wrong.to_string())
     }
 
     #[test]
@@ -255,6 +283,35 @@ mod tests {
         expected.limits.max_transactions = 1000;
         expected.limits.emergency_reserve = 10;
         assert_eq!(site.config, expected.validate().unwrap());
+    }
+
+    #[test]
+    fn users_are_read_from_a_file_beside_this_one() {
+        let folder = std::env::temp_dir();
+        let name = format!("gateway-users-{}", std::process::id());
+        let path = folder.join(&name);
+        std::fs::write(&path, "bob:branch.example:12af60467a33e8518da5c68bbff12b11\n").unwrap();
+        let text = format!(
+            r#"
+            listen.udp = ["127.0.0.1:0"]
+            sas.survivability_mode = "always-emergency"
+            [auth]
+            users = "{name}"
+            realm = "branch.example"
+            own_name_only = false
+            nonce_lifetime = "1m"
+            max_nonces = 10
+            require_qop = true
+            digest_uri = "equivalent"
+            "#
+        );
+        let site = site(text.parse().unwrap(), &folder, String::new());
+        std::fs::remove_file(path).unwrap();
+        let site = site.unwrap_or_else(|wrong| panic!("{wrong}"));
+        let auth = site.config.auth.as_ref().unwrap();
+        assert_eq!((&*auth.users[0].name, auth.realm.as_str()), ("bob", "branch.example"));
+        assert_eq!((auth.own_name_only, auth.require_qop, auth.max_nonces), (false, true, 10));
+        assert_eq!((auth.nonce_lifetime, auth.digest_uri), (Duration::from_mins(1), DigestUri::Equivalent));
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod local;
 mod section;
 mod signals;
 mod udp;
+mod users;
 mod words;
 
 use args::Wish;

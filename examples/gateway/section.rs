@@ -1,5 +1,6 @@
 //! Reading TOML key by key, so that an error names its key and what is left over is an unknown key.
 
+use sip_survivability::auth::{DigestUri, Realm, RealmError};
 use sip_survivability::config::{ConfigError, EnteringEmergency, SurvivabilityMode};
 use sip_survivability::uri::UriBuf;
 use std::fmt;
@@ -85,6 +86,10 @@ impl Section {
             None => Ok(()),
             Some((key, value)) => Err(Refused::new(value, "unknown key").at(self.path(key))),
         }
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
     }
 
     pub(crate) fn path(&self, key: &str) -> String {
@@ -184,6 +189,26 @@ impl Setting for EnteringEmergency {
             Some("keepalive") => Ok(Self::KeepAlive),
             _ => Err(Refused::new(value, "must be \"requests\" or \"keepalive\"")),
         }
+    }
+}
+
+impl Setting for DigestUri {
+    fn read(value: &Value) -> Result<Self, Refused> {
+        match value.as_str() {
+            Some("same-user") => Ok(Self::SameUser),
+            Some("equivalent") => Ok(Self::Equivalent),
+            Some("any") => Ok(Self::Any),
+            _ => Err(Refused::new(value, "must be \"same-user\", \"equivalent\" or \"any\"")),
+        }
+    }
+}
+
+impl Setting for Option<Realm> {
+    fn read(value: &Value) -> Result<Self, Refused> {
+        String::read(value)?
+            .parse()
+            .map(Some)
+            .map_err(|error: RealmError| Refused::new(value, error.to_string()))
     }
 }
 

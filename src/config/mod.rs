@@ -17,11 +17,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod authentication;
 mod validate;
 
 use crate::uri::UriBuf;
 use std::time::Duration;
 
+pub use authentication::{Authentication, Keyring, User};
 pub use validate::{Config, ConfigError, Target};
 
 /// Everything that can be set.
@@ -36,6 +38,8 @@ pub struct Settings {
     pub sas: Survivability,
     /// The database of registered users.
     pub registrar: Registrar,
+    /// Who has to prove who they are. Default: nobody.
+    pub auth: Option<Authentication>,
     /// What bounds memory and work.
     pub limits: Limits,
 }

@@ -1,6 +1,6 @@
 //! The step from [`Settings`] to [`Config`]: what could not work is refused here, so that nothing later has to ask.
 
-use super::{Settings, SurvivabilityMode};
+use super::{Keyring, Settings, SurvivabilityMode};
 use crate::uri::{AorKey, HomeHosts, Host, Uri, UriBuf, unescape};
 use std::fmt;
 use std::net::SocketAddr;
@@ -29,6 +29,7 @@ pub struct Config {
     settings: Settings,
     proxies: Vec<Target>,
     gateways: Vec<Target>,
+    keyring: Option<Keyring>,
 }
 
 /// A SIP URI and where it leads.
@@ -62,6 +63,12 @@ impl Config {
         &self.gateways
     }
 
+    /// The users who can prove who they are, where that is asked for.
+    #[must_use]
+    pub const fn keyring(&self) -> Option<&Keyring> {
+        self.keyring.as_ref()
+    }
+
     /// The emergency number that `uri` calls: its user, digit for digit, or its number without the visual separators and
     /// the parameters of RFC 3966.
     #[must_use]
@@ -89,7 +96,7 @@ impl Settings {
     /// # Errors
     /// The first setting that could not work.
     pub fn validate(self) -> Result<Config, ConfigError> {
-        let Self { domains, proxy_set, sas, registrar, limits } = &self;
+        let Self { domains, proxy_set, sas, registrar, auth, limits } = &self;
         for domain in domains {
             ensure(
                 Host::parse(domain).is_some(),
@@ -162,6 +169,7 @@ impl Settings {
 
         at_least_one("registrar.max_users", registrar.max_users)?;
         at_least_one("registrar.max_contacts", registrar.max_contacts)?;
+        let keyring = auth.as_ref().map(Keyring::new).transpose()?;
         ensure(
             (500..=16_777_216).contains(&limits.max_message),
             "limits.max_message",
@@ -175,7 +183,7 @@ impl Settings {
             "must be from 10 to 65535",
         )?;
         at_least_one("limits.max_transactions", limits.max_transactions)?;
-        Ok(Config { proxies, gateways, settings: self })
+        Ok(Config { proxies, gateways, keyring, settings: self })
     }
 }
 
@@ -201,7 +209,7 @@ fn targets(key: &'static str, uris: &[UriBuf]) -> Result<Vec<Target>, ConfigErro
     Ok(targets)
 }
 
-fn ensure(
+pub(super) fn ensure(
     holds: bool,
     key: &'static str,
     value: &dyn fmt::Display,
@@ -210,16 +218,21 @@ fn ensure(
     if holds { Ok(()) } else { Err(ConfigError { key, value: value.to_string(), reason }) }
 }
 
-fn at_least_one(key: &'static str, value: usize) -> Result<(), ConfigError> {
+pub(super) fn at_least_one(key: &'static str, value: usize) -> Result<(), ConfigError> {
     ensure(value >= 1, key, &value, "must be at least 1")
 }
 
-fn span(key: &'static str, value: Duration, millis: RangeInclusive<u64>) -> Result<(), ConfigError> {
+pub(super) fn span(
+    key: &'static str,
+    value: Duration,
+    millis: RangeInclusive<u64>,
+) -> Result<(), ConfigError> {
     let within =
         Duration::from_millis(*millis.start()) <= value && value <= Duration::from_millis(*millis.end());
     let reason = match (millis.start(), millis.end()) {
         (10, 32_000) => "must be from 10ms to 32s",
         (10, _) => "must be from 10ms to 60s",
+        (1000, _) => "must be from 1s to 24h",
         (100, _) => "must be from 100ms to 2000000s",
         (_, 86_400_000) => "must be at most 24h",
         _ => "must be at most 2000000s",

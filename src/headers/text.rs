@@ -115,7 +115,7 @@ pub fn unquoted(text: &str) -> Cow<'_, str> {
 }
 
 /// Writes text as `quoted-string = SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE`.
-pub(super) struct Quoted<'a>(pub(super) &'a str);
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

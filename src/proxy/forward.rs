@@ -1,7 +1,7 @@
 //! What forwarding changes in a message (RFC 3261 16.6 steps 1 to 8, 16.7 step 3), and loop detection (16.3 step 4).
 
 use super::context::Plan;
-use crate::headers::HeaderName;
+use crate::headers::{Auth, HeaderName};
 use crate::message::{Edits, Request, Response};
 use crate::rng::Token;
 use crate::routing::{Source, Target};
@@ -67,10 +67,31 @@ pub(crate) fn forward(
             edits.insert_first(HeaderName::RecordRoute, format_args!("<sip:{};lr>", inner.local));
         }
     }
+    if target.hop.proxy().is_none()
+        && let Some(keyring) = ctx.config.keyring()
+    {
+        consume_credentials(&mut edits, request, keyring.policy().realm.as_str());
+    }
     if plan.path {
         edits.insert_first(HeaderName::Path, format_args!("<sip:{};lr>", local.local));
     }
     Some(Forwarded { branch, bytes: edits.finish(), peer: Peer { flow, address: target.address } })
+}
+
+/// Takes the credentials for `realm`, which is ours, out of what goes to a phone or a gateway (RFC 3261 22.3: they apply "only to
+/// the proxy whose realm is identified"): whoever has a digest can try passwords on it (RFC 7616 5.1). The central proxy,
+/// whose realm may be the same, gets them as they came.
+fn consume_credentials(edits: &mut Edits<'_>, request: &Request, realm: &str) {
+    const FIELD: HeaderName = HeaderName::ProxyAuthorization;
+    let is_ours =
+        |value: &str| Auth::parse(value).is_ok_and(|auth| auth.realm().is_some_and(|other| other == realm));
+    if !request.all(FIELD).any(|header| is_ours(header.value())) {
+        return;
+    }
+    edits.remove_all(FIELD);
+    for other in request.all(FIELD).filter(|header| !is_ours(header.value())) {
+        edits.append(FIELD, other.value());
+    }
 }
 
 /// A response without its topmost Via, which is ours (16.7 step 3). None if there is no other: it was for us.

@@ -5,6 +5,7 @@ use super::{Actions, Sas};
 use crate::config::Config;
 use crate::headers::{HeaderName, Method, delta_seconds};
 use crate::message::{Edits, Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
+use crate::mode::State;
 use crate::proxy::{ContextId, own_branch};
 use crate::routing::{Hop, Source};
 use crate::transaction::{RequestMatch, ResponseMatch, ServerId};
@@ -114,10 +115,22 @@ impl Sas {
                 let source = self.view().source_of(&request, from);
                 match self.loop_fault(&request, source) {
                     Some(fault) => self.refuse(server, &request, from, &fault, out),
-                    None => self.relay(Arrival { server, request, from, source }, out),
+                    None => self.admit_or_relay(Arrival { server, request, from, source }, out),
                 }
             }
         }
+    }
+
+    /// What the proxy is to answer, it challenges itself.
+    fn admit_or_relay(&mut self, arrival: Arrival, out: &mut Actions) {
+        let Arrival { server, request, from, source } = &arrival;
+        if self.mode.state() == State::Emergency
+            && let Err(away) = self.admit(request, *from, *source)
+        {
+            let (status, response) = away.told(request, out);
+            return self.transactions.respond(&mut self.world.ctx(out), *server, status, response);
+        }
+        self.relay(arrival, out);
     }
 
     /// A request that passed here before: a spiral, a loop, or the ghost of a call that is over.

@@ -3,10 +3,12 @@
 //! * `inbound`: from a datagram to a request or a response that somebody waits for.
 //! * `relay`: requests sent on, their silence, their rescue.
 //! * `register`: REGISTER in both states.
+//! * `admission`: who is let in where the branch serves itself.
 //! * `homecoming`, `pacer`: what a returning proxy is told, and how fast.
 //! * `watch`: the proxy set's health, the mode, and what their changes lead to.
 
 mod action;
+mod admission;
 mod drops;
 mod event;
 mod homecoming;
@@ -17,7 +19,8 @@ mod register;
 mod relay;
 mod watch;
 
-use crate::config::Config;
+use crate::auth::Authenticator;
+use crate::config::{Config, Keyring};
 use crate::message::{Fault, Request};
 use crate::mode::{ModeMachine, State};
 use crate::proxy::Proxy;
@@ -51,6 +54,8 @@ pub struct Sas {
     transactions: Transactions,
     proxy: Proxy,
     registrar: Registrar,
+    /// None where nobody has to prove who they are.
+    authenticator: Option<Authenticator>,
     upstream: Upstream,
     mode: ModeMachine,
     pacer: Pacer,
@@ -114,6 +119,10 @@ impl Sas {
             transactions: Transactions::new([rng.bits(), rng.bits()]),
             proxy: Proxy::default(),
             registrar: Registrar::new(&config),
+            authenticator: config
+                .keyring()
+                .map(Keyring::policy)
+                .map(|policy| Authenticator::new(policy.clone(), rng.secret())),
             upstream: Upstream::new(&config, now),
             mode: ModeMachine::new(&config, now),
             pacer: Pacer::new(config.sas.return_rate),
@@ -161,7 +170,7 @@ impl Sas {
         }
     }
 
-    /// When to tell [`Event::Tick`]. May change with every event. A peek at seven queues.
+    /// When to tell [`Event::Tick`]. May change with every event. A peek at eight queues.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
         [
@@ -171,6 +180,7 @@ impl Sas {
             self.mode.next_timeout(),
             self.homecoming.next_timeout(),
             self.drops.next_timeout(),
+            self.authenticator.as_ref().and_then(Authenticator::next_timeout),
             self.registrar.next_expiry(self.grace()).map(|due| due.max(self.expire_again_at)),
         ]
         .into_iter()
@@ -221,6 +231,9 @@ impl Sas {
             }
             out.extend(expired.iter().map(Notice::changed));
             out.extend(self.drops.take_notice(self.world.now));
+            if let Some(authenticator) = &mut self.authenticator {
+                authenticator.on_tick(self.world.now);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! REGISTER in both states: relayed and recorded, or answered here (`sas.md` 2.1).
 
+use super::admission::Pass;
 use super::relay::Arrival;
 use super::{Actions, Notice, Sas};
 use crate::headers::{HeaderName, Method};
@@ -25,7 +26,10 @@ impl Sas {
             // sas.md 3.4: after the return each waits for its turn.
             && self.pacer.admits(self.world.now, unconfirmed);
         if !relays {
-            let (status, response) = self.register_here(&request, from, Home::LocalOnly, out);
+            let (status, response) = match self.admit(&request, from, Source::User) {
+                Ok(pass) => self.register_here(&request, from, Home::LocalOnly, pass, out),
+                Err(away) => away.told(&request, out),
+            };
             self.transactions.respond(&mut self.world.ctx(out), server, status, response);
             return;
         }
@@ -48,6 +52,7 @@ impl Sas {
         request: &Request,
         from: Peer,
         home: Home,
+        pass: Pass,
         out: &mut Actions,
     ) -> (u16, Bytes) {
         let registration_time = self.world.config.sas.registration_time;
@@ -56,7 +61,7 @@ impl Sas {
         match self.registrar.register(self.world.now, request, from, &self.world.home, home, grant) {
             Ok(registered) => {
                 let tag = self.world.rng.token();
-                let response = ResponseBuilder::new(request, from.address, 200, tag.as_str());
+                let response = pass.confirm(ResponseBuilder::new(request, from.address, 200, tag.as_str()));
                 out.extend(registered.changes.iter().map(Notice::changed));
                 (200, registered.write_to(response).finish())
             }
@@ -75,9 +80,10 @@ impl Sas {
         context: ContextId,
         request: &Request,
         from: Peer,
+        pass: Pass,
         out: &mut Actions,
     ) {
-        let (status, response) = self.register_here(request, from, Home::Pending, out);
+        let (status, response) = self.register_here(request, from, Home::Pending, pass, out);
         self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
     }
 

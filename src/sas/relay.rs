@@ -1,6 +1,7 @@
 //! Requests sent on: the decision, the silence of a target, and the rescue of a request that the proxy leaves unanswered
 //! (`sas.md` 3.3).
 
+use super::admission::TurnedAway;
 use super::homecoming::Homecoming;
 use super::{Actions, Notice, Sas};
 use crate::headers::Method;
@@ -271,14 +272,27 @@ impl Sas {
             return None;
         }
         let (request, from, source) = (relayed.request.clone(), relayed.source, relayed.source_kind);
+        // Suspect is not lost: the proxy may yet know better than to refuse.
+        let waits = kind == SilenceKind::Impatient && self.mode.state() == State::Normal;
         if request.method() == Method::Register {
-            self.rescue_register(context, &request, from, out);
+            match self.admit(&request, from, source) {
+                Ok(pass) => self.rescue_register(context, &request, from, pass, out),
+                Err(away) => self.turn_away(context, &request, away, waits, out),
+            }
             return None;
         }
         let decision = decide(&self.query(&request, from, source, true), &self.view());
         // An emergency call has tried every route by now.
         if decision.step == Step::EmergencyNumber {
             return if self.proxy.is_pending(context) { None } else { self.unreachable(context, out) };
+        }
+        if waits && matches!(decision.outcome, Outcome::Answer(status) if status != 200) {
+            self.proxy.wait_on(context);
+            return None;
+        }
+        if let Err(away) = self.admit(&request, from, source) {
+            self.turn_away(context, &request, away, waits, out);
+            return None;
         }
         match &decision.outcome {
             Outcome::Forward(groups) => {
@@ -292,11 +306,6 @@ impl Sas {
                     drop_routes,
                 )
             }
-            Outcome::Answer(_) if kind == SilenceKind::Impatient && self.mode.state() == State::Normal => {
-                // Suspect is not lost: the proxy may yet know better than to refuse.
-                self.proxy.wait_on(context);
-                None
-            }
             Outcome::Answer(200) => {
                 let tag = self.world.rng.token();
                 let ok =
@@ -309,6 +318,22 @@ impl Sas {
                 None
             }
         }
+    }
+
+    /// Answers a request that was to be rescued and is not let in, or lets it wait for the proxy.
+    fn turn_away(
+        &mut self,
+        context: ContextId,
+        request: &Request,
+        away: TurnedAway,
+        waits: bool,
+        out: &mut Actions,
+    ) {
+        if waits && !away.is_stale {
+            return self.proxy.wait_on(context);
+        }
+        let (status, response) = away.told(request, out);
+        self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
     }
 }
 

@@ -2,7 +2,10 @@
 
 use super::parts::{Script, steps};
 use bytes::Bytes;
-use sip_survivability::config::{Config, EnteringEmergency, Settings, SurvivabilityMode};
+use sip_survivability::auth::{Algorithm, Ha1};
+use sip_survivability::config::{
+    Authentication, Config, EnteringEmergency, Settings, SurvivabilityMode, User,
+};
 use sip_survivability::message::{Message, Request, RequestBuilder, ResponseBuilder};
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Transport};
@@ -53,6 +56,8 @@ struct Branch {
     heard: Vec<(SocketAddr, Bytes)>,
 }
 
+const REALM: &str = "branch.example";
+
 fn configuration(choice: u8) -> Config {
     let on = |bit: u8| choice & 1 << bit != 0;
     let mut settings = Settings::default();
@@ -79,6 +84,11 @@ fn configuration(choice: u8) -> Config {
         settings.limits.max_transactions = 6;
         settings.limits.emergency_reserve = 2;
         settings.registrar.max_users = 2;
+    }
+    if on(7) {
+        let bob =
+            User { name: "bob".to_owned(), ha1: vec![Ha1::new(Algorithm::Md5, "bob", REALM, "secret")] };
+        settings.auth = Some(Authentication::new(REALM.parse().unwrap(), vec![bob]));
     }
     settings.registrar.max_contacts = 3;
     settings.validate().unwrap()

@@ -2,7 +2,9 @@
 //! them the corpus that is kept, so that what was once found stays found.
 
 mod branch;
+mod digest;
 mod parts;
 
 pub use branch::sas;
+pub use digest::digest;
 pub use parts::{edit, headers, message, uri};
