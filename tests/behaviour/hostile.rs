@@ -17,6 +17,11 @@ fn what_is_wrong_with_a_request_decides_its_status() {
         (good.replace("INVITE sip:bob@office.example", "INVITE nobody:bob"), 416),
         // RFC 3261 16.3 step 5.
         (with(&good, "Proxy-Require: foo, bar"), 420),
+        // RFC 5393 5.3.3.
+        (with(&good, "Max-Breadth: 0"), 440),
+        // RFC 3261 19.1.1.
+        (good.replace("INVITE sip:bob@office.example", "INVITE sip:bob@office.example;lr;lr"), 400),
+        (good.replace("INVITE sip:bob@office.example", &format!("INVITE sip:{}@h", "b".repeat(9_000))), 414),
     ];
     for (i, (text, status)) in cases.into_iter().enumerate() {
         let mut rig = Rig::new();
