@@ -16,6 +16,9 @@ pub enum Defect {
     /// A line that is no header field, or a carriage return that ends no line.
     #[error("Bad Header Field")]
     HeaderLine,
+    /// More header fields than the limit.
+    #[error("Too Many Header Fields")]
+    TooMany,
     /// More bytes in one header field than the limit.
     #[error("Header Field Too Long")]
     TooLong,

@@ -35,6 +35,7 @@ pub struct Rules<'a> {
     pub(super) steps: &'static [Step],
     pub(super) max_message: usize,
     pub(super) max_uri: usize,
+    pub(super) max_fields: usize,
     pub(super) max_field: usize,
     pub(super) max_body: usize,
     pub(super) schemes: &'a [&'a str],
@@ -98,6 +99,7 @@ impl<'a> Rules<'a> {
             steps,
             max_message: 65_535,
             max_uri: 8192,
+            max_fields: 256,
             max_field: 8192,
             max_body: usize::MAX,
             schemes: &["sip", "sips", "tel"],
@@ -203,6 +205,12 @@ impl<'a> Rules<'a> {
     #[must_use]
     pub const fn max_uri(self, bytes: usize) -> Self {
         Self { max_uri: bytes, ..self }
+    }
+
+    /// Header fields at most, above which it is 400. Default: 256.
+    #[must_use]
+    pub const fn max_fields(self, count: usize) -> Self {
+        Self { max_fields: count, ..self }
     }
 
     /// Bytes of one header field at most, name and value, above which it is 400. Default: 8,192.

@@ -4,7 +4,7 @@
 use super::{Check, Defect, Fault};
 use crate::headers::{HeaderName, Method, number};
 use crate::message::Head;
-use crate::uri::{Uri, unescape};
+use crate::uri::{Host, Uri, unescape};
 
 /// Header fields that a message has once (RFC 3261 7.3.1 and table 2).
 const SINGLE: [HeaderName; 6] = [
@@ -24,6 +24,7 @@ const MAX_URI_PARAMS: usize = 64;
 pub(super) struct Census {
     present: u128,
     repeated: u128,
+    count: usize,
     longest: usize,
     has_bare_cr: bool,
 }
@@ -36,6 +37,7 @@ impl Census {
             Self {
                 present: census.present | bit,
                 repeated: census.repeated | (census.present & bit),
+                count: census.count + 1,
                 longest: census.longest.max(name.len() + value.len()),
                 has_bare_cr: census.has_bare_cr || has_bare_cr(value),
             }
@@ -60,6 +62,9 @@ pub(super) fn sizes(check: &Check<'_>) -> Result<(), Fault> {
     }
     if request.uri_str().len() > rules.max_uri {
         return Err(Fault::new(414));
+    }
+    if check.census.count > rules.max_fields {
+        return Err(Defect::TooMany.into());
     }
     if check.census.longest > rules.max_field {
         return Err(Defect::TooLong.into());
@@ -108,7 +113,12 @@ pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// What a URI may have, and that of a request may not.
 fn parameters(uri: &Uri<'_>) -> Result<(), Defect> {
+    // RFC 6874 4: a zone never leaves the host that it is a name for.
+    if matches!(uri.host(), Some(Host::V6Zone(..))) {
+        return Err(Defect::RequestUri);
+    }
     if !uri.headers_str().is_empty() {
         return Err(Defect::UriHeaders);
     }

@@ -86,8 +86,15 @@ fn a_parameter_of_the_request_uri_stands_once_and_they_are_few() {
 }
 
 #[test]
+fn a_zone_is_no_business_of_others() {
+    assert_eq!(proxy("OPTIONS sip:h", "OPTIONS sip:[fe80::1]"), FINE);
+    assert_eq!(proxy("OPTIONS sip:h", "OPTIONS sip:[fe80::1%25eth0]"), "400 Bad Request-URI");
+}
+
+#[test]
 fn limits_come_first() {
     let text = with_body("Subject: 0123456789", "body");
+    assert_eq!(verdict(&Rules::proxy().max_fields(7), &text), "400 Too Many Header Fields");
     let [all, uri, field, body] = [text.len(), 5, 17, 4];
     let rules = Rules::user_agent().media_types(&["*/*"]);
     let exact = rules.max_message(all).max_uri(uri).max_field(34).max_body(body);
