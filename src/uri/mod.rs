@@ -129,6 +129,9 @@ impl<'a> Uri<'a> {
         }
         if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
             parse_sip(text, colon)
+        } else if let Some(offset) = escape::bad_escape(text) {
+            // RFC 3261 25.1: opaque-part and hier-part have `%` in escapes only.
+            fail(UriErrorKind::Character, offset)
         } else {
             Ok(Self { text, layout: opaque(text, colon) })
         }
@@ -550,6 +553,7 @@ mod tests {
         assert_eq!(uri.user(), Some("+358-555-1234567"));
         assert_eq!(uri.param("postd"), Some(Some("pp22")));
         assert_eq!(uri.host(), None);
+        assert_eq!(Uri::parse("x:xx%").unwrap_err(), UriError { kind: UriErrorKind::Character, offset: 4 });
         assert_eq!(Uri::parse("nobodyKnows:x").unwrap().scheme(), Scheme::Other("nobodyKnows"));
     }
 
