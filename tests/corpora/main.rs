@@ -18,6 +18,10 @@ mod flows;
 #[cfg(test)]
 mod malformed;
 #[cfg(test)]
+mod peer_facts;
+#[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod rfc4475;
 #[cfg(test)]
 mod rfc5118;

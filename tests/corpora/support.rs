@@ -38,12 +38,18 @@ pub(crate) fn messages(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// The rows of a table behind its head line, unescaped.
 pub(crate) fn rows(file: &Path) -> Vec<Vec<String>> {
+    let text = |field: &Vec<u8>| String::from_utf8_lossy(field).into_owned();
+    rows_of_bytes(file).iter().map(|row| row.iter().map(text).collect()).collect()
+}
+
+/// The same as bytes, of which some are no text.
+pub(crate) fn rows_of_bytes(file: &Path) -> Vec<Vec<Vec<u8>>> {
     let text = fs::read_to_string(file).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#')).skip(1);
     lines.map(|line| line.split('\t').map(unescaped).collect()).collect()
 }
 
-pub(crate) fn unescaped(text: &str) -> String {
+fn unescaped(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
@@ -61,7 +67,7 @@ pub(crate) fn unescaped(text: &str) -> String {
         bytes.push(byte);
         rest = after;
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 /// Each verdict has to agree with the vector's, but for the exceptions, each of which has to be needed. Gives how many agree.

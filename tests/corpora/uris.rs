@@ -1,50 +1,7 @@
-//! URIs that other projects judged, and pairs of them.
+//! Pairs of URIs that are equal or not.
 
 use crate::support::*;
 use sip_survivability::uri::Uri;
-use std::fs;
-
-/// URIs that other projects' tests accept or refuse, and we do not.
-const PEER_URIS: &Exceptions = &[
-    (&["sip:%@atlanta.org", "sip:%4`@atlanta.org"], "a broken escape, RFC 3261 25.1"),
-    (&["sip:localhost;pvalue=\"hello world\""], "quotes and spaces must be escaped, RFC 3261 25.1"),
-    (
-        &[
-            "sip:alice@atlanta.org;pn-prid=",
-            "sip:alice@atlanta.org;pn-prid",
-            "sip:alice@atlanta.org;pn-prid;foo=bar",
-            "sip:alice@atlanta.org;pn-param=",
-            "sip:alice@atlanta.org;pn-param",
-            "sip:alice@atlanta.org;pn-param;foo=bar",
-            "sip:alice@atlanta.org;pn-purr=",
-            "sip:alice@atlanta.org;pn-purr",
-            "sip:alice@atlanta.org;pn-purr;foo=bar",
-        ],
-        "parameters of RFC 8599 are kept as data",
-    ),
-];
-
-#[test]
-fn uris_of_other_projects() {
-    let Some(corpora) = corpora() else { return };
-    let mut verdicts = Vec::new();
-    for file in fs::read_dir(corpora.join("peers")).unwrap() {
-        for row in rows(&file.unwrap().path()) {
-            let [kind, verdict, input, ..] = &row[..] else { panic!("{row:?}") };
-            let is_sip = input.get(..4).is_some_and(|scheme| scheme.to_ascii_lowercase().starts_with("sip"));
-            if matches!(kind.as_str(), "uri" | "fast_uri" | "url") && is_sip {
-                let got = Uri::parse(input);
-                verdicts.push((
-                    input.clone(),
-                    format!("{verdict}: {got:?}"),
-                    (verdict == "accept") == got.is_ok(),
-                ));
-            }
-        }
-    }
-    let agree = judge(&verdicts, PEER_URIS);
-    say(&format!("peers: {agree} of {} URIs judged alike", verdicts.len()));
-}
 
 const PAIRS: &Exceptions = &[(
     &["sip:172.21.55.55:5060 sip:172.21.55.55", "sips:172.21.55.55:5061 sips:172.21.55.55"],
