@@ -31,17 +31,16 @@ pub(super) struct Census {
 
 impl Census {
     pub(super) fn of(head: &Head) -> Self {
-        head.headers().fold(Self::default(), |census, header| {
-            let (name, value) = (header.name(), header.value_bytes());
-            let bit = bit(header.id);
-            Self {
-                present: census.present | bit,
-                repeated: census.repeated | (census.present & bit),
-                count: census.count + 1,
-                longest: census.longest.max(name.len() + value.len()),
-                has_bare_cr: census.has_bare_cr || has_bare_cr(value),
-            }
-        })
+        let mut census = Self::default();
+        for header in head.headers() {
+            let (bit, value) = (bit(header.id), header.value_bytes());
+            census.repeated |= census.present & bit;
+            census.present |= bit;
+            census.count += 1;
+            census.longest = census.longest.max(header.name().len() + value.len());
+            census.has_bare_cr |= has_bare_cr(value);
+        }
+        census
     }
 
     pub(super) const fn has(&self, name: HeaderName) -> bool {
@@ -141,10 +140,11 @@ pub(super) fn header_lines(head: &Head, census: &Census) -> Result<(), Defect> {
 
 /// Who sent the message, to whom, and the way that its responses take back.
 pub(super) fn identity(head: &Head, census: &Census) -> Result<(), Defect> {
-    for via in head.vias() {
-        via?;
+    let vias = head.vias().try_fold(0, |count: usize, via| via.map(|_| count + 1))?;
+    if vias == 0 {
+        // Missing, or empty.
+        head.top_via()?;
     }
-    head.top_via()?;
     head.from()?;
     head.to()?;
     head.call_id()?;
