@@ -179,7 +179,8 @@ impl Sas {
     }
 
     fn on_response(&mut self, response: &Response, from: Peer, out: &mut Actions) {
-        if response.validate().is_err() {
+        // Whatever answers a probe is there (`sas.md` 3.1).
+        if response.validate().is_err() && super::watch::probe_of(response).is_none() {
             return self.on_dropped(from, out);
         }
         match self.transactions.on_response(&mut self.world.ctx(out), response) {

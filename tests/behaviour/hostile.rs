@@ -51,6 +51,25 @@ fn an_emergency_call_is_not_refused_for_an_extension_that_it_asks_of_us() {
 }
 
 #[test]
+fn a_proxy_whose_answers_to_probes_are_broken_is_there_all_the_same() {
+    let mut rig = Rig::new();
+    rig.probe_lines = "nonsense\r\nTo: Nobody, really <sip:x@h>\r\nWarning: x\r\n";
+    rig.run(secs(60));
+    assert_eq!(rig.sas.state(), State::Normal);
+}
+
+#[test]
+fn a_response_that_cannot_be_matched_is_not_passed_on() {
+    let mut rig = Rig::new();
+    let relayed = rig.feed(ALICE, request("INVITE", "sip:bob@office.example", "r"));
+    let invite = relayed.iter().find(|sent| sent.is_request()).unwrap();
+    let twice = invite.answer(180, "").replace("CSeq: ", "CSeq: 1 INVITE\r\nCSeq: ");
+    assert_eq!(rig.feed(PROXY, twice), []);
+    let odd = invite.answer(180, "nonsense\r\n");
+    one(&rig.feed(PROXY, odd), &format!("180 {ALICE}"));
+}
+
+#[test]
 fn garbage_leaves_nothing_behind_and_is_told_once_a_second() {
     let mut rig = Rig::new();
     rig.notices.clear();

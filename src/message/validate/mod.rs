@@ -47,7 +47,8 @@ impl Request {
 
 impl Response {
     /// Checks what the response is matched and forwarded by: Via, From, To, Call-ID and CSeq, the status, the body's length.
-    /// One that does not pass is dropped (RFC 3261 8.1.3 and 18.1.2).
+    /// One that does not pass is dropped (RFC 3261 8.1.3 and 18.1.2). Nobody can be told of its other faults, so there is no harm
+    /// in them: a line that is no header field, for one.
     ///
     /// # Errors
     /// The first [`Defect`], most basic first.
@@ -56,9 +57,7 @@ impl Response {
         if self.status() > 699 {
             return Err(Defect::StatusCode);
         }
-        let census = Census::of(self);
-        syntax::header_lines(self, &census)?;
-        syntax::identity(self, &census)?;
+        syntax::identity(self, &Census::of(self))?;
         self.cseq()?;
         syntax::body(self)
     }

@@ -133,7 +133,7 @@ fn parameters(uri: &Uri<'_>) -> Result<(), Defect> {
     Ok(())
 }
 
-pub(super) fn header_lines(head: &Head, census: &Census) -> Result<(), Defect> {
+fn header_lines(head: &Head, census: &Census) -> Result<(), Defect> {
     // A CR that ends no line ends one for some implementations, which would see a header field that we do not.
     if head.malformed_line().is_some() || census.has_bare_cr { Err(Defect::HeaderLine) } else { Ok(()) }
 }

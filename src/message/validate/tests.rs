@@ -255,5 +255,5 @@ fn a_response_is_held_to_what_it_is_matched_by() {
     assert_eq!(judge("Call-ID: x", "Call-ID: x\r\ni: y"), Err(Defect::Repeated(HeaderName::CallId)));
     assert_eq!(judge("Length: 0", "Length: 1"), Err(Defect::Cut));
     assert_eq!(judge("Length: 0", "Length: +0"), Err(Defect::Malformed(HeaderName::ContentLength)));
-    assert_eq!(judge("Call-ID: x", "Call-ID: x\r\nnonsense"), Err(Defect::HeaderLine));
+    assert_eq!(judge("Call-ID: x", "Call-ID: x\r\nnonsense"), Ok(()));
 }
