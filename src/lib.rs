@@ -86,6 +86,7 @@
 //! | 3327 | our Path in relayed REGISTERs, others' Path kept with the binding |
 //! | 3581 | `rport` and `received`, both ways |
 //! | 3966 | telephone numbers as URIs, and as users of SIP URIs |
+//! | 3261, 5393 | 8.2, 10.3, 16.3: validation for user agents, registrars and proxies; 440 for a request without breadth |
 //! | 4320 | no 408 for requests other than INVITE |
 //! | 5626 | section 4.4.1: CRLF keep-alives, in the framing of streams |
 //! | 6026 | the Accepted states |

@@ -1,8 +1,8 @@
 //! SIP messages: framing of streams, the head index over one buffer, typed views on demand, edits, building, validation.
 //!
 //! [`Message::parse`] indexes the head and refuses only what cannot be framed or addressed; what is wrong beyond that
-//! is found by [`Request::validate`], which knows the status to answer with. Nothing of the message is copied: the
-//! index holds offsets into the caller's [`Bytes`].
+//! is found by [`Request::validate_as`], which knows what a proxy, a registrar and a user agent have to look at, and the
+//! status to answer with. Nothing of the message is copied: the index holds offsets into the caller's [`Bytes`].
 //!
 //! ```
 //! use bytes::Bytes;
@@ -41,7 +41,7 @@ pub use frame::{
 };
 pub use head::{FieldError, Head, Header};
 pub use index::{ParseError, ParseErrorKind, ParseLimits};
-pub use validate::Fault;
+pub use validate::{Defect, Fault, Rules};
 
 /// Where something lies in the message's buffer. 32 bits suffice for 4 GiB; the limit on messages is far below.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,6 +137,14 @@ impl Request {
 
     fn version(&self) -> &str {
         self.head.str_at(self.version)
+    }
+
+    /// Whether the Request-Line is as the grammar has it: two single spaces, and none at its end (RFC 3261 7.1).
+    fn has_plain_line(&self) -> bool {
+        let end = self.head.bytes().get(self.version.range().end..).unwrap_or_default();
+        self.method_span.end + 1 == self.uri.start
+            && self.uri.end + 1 == self.version.start
+            && (end.starts_with(b"\r\n") || end.starts_with(b"\n"))
     }
 
     /// Whether it was sent within a dialog: its To has a tag (RFC 3261 12.2.2).

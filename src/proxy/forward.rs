@@ -128,15 +128,25 @@ pub(crate) fn loop_hash(request: &Request, source: Source) -> Token {
     Token::of(hash.finish())
 }
 
-/// The branch of the topmost Via that we once added to `request`, and whether any of ours was made by the same decision as
-/// would be made now: a loop (16.3 step 4).
-pub(crate) fn own_branch<'a>(request: &'a Request, source: Source, flows: &Flows) -> Option<(&'a str, bool)> {
-    let mut own = request.vias().skip(1).flatten().filter_map(|via| {
+/// The branches of the Vias that we once added to `request`, latest first.
+fn own_branches<'a>(request: &'a Request, flows: &Flows) -> impl Iterator<Item = &'a str> {
+    request.vias().skip(1).flatten().filter_map(|via| {
         let ours = via.sent_by.socket_addr(5060).is_some_and(|address| flows.is_local(address));
         via.branch().filter(|branch| ours && branch.len() == BRANCH_LEN)
-    });
-    let latest = own.next()?;
+    })
+}
+
+/// The latest of them.
+pub(crate) fn own_branch<'a>(request: &'a Request, flows: &Flows) -> Option<&'a str> {
+    own_branches(request, flows).next()
+}
+
+/// Whether `request` was here before, and the same decision was made as would be made now (16.3 step 4).
+pub(crate) fn is_loop(request: &Request, source: Source, flows: &Flows) -> bool {
+    let mut own = own_branches(request, flows).peekable();
+    if own.peek().is_none() {
+        return false;
+    }
     let hash = loop_hash(request, source);
-    let is_loop = latest.ends_with(hash.as_str()) || own.any(|branch| branch.ends_with(hash.as_str()));
-    Some((latest, is_loop))
+    own.any(|branch| branch.ends_with(hash.as_str()))
 }

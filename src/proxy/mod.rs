@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub(crate) use context::{Patience, Plan};
-pub(crate) use forward::{forward, own_branch};
+pub(crate) use forward::{forward, is_loop, own_branch};
 
 /// Timer C: above three minutes (RFC 3261 16.6 step 11).
 const TIMER_C: Duration = Duration::from_secs(185);

@@ -56,7 +56,7 @@ impl Refusal {
 
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
-        Self { status: refusal.status(), reason: refusal.to_string() }
+        Self::because(refusal.status(), refusal.to_string())
     }
 }
 

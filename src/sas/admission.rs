@@ -118,7 +118,7 @@ impl Sas {
             }
         }
         // RFC 7616 3.4: "a login failure SHOULD be logged".
-        let news = Fault { status, reason: "Wrong Credentials".to_owned() };
+        let news = Fault::because(status, "Wrong Credentials");
         TurnedAway {
             status,
             response: response.finish(),
@@ -135,7 +135,7 @@ impl Sas {
 
 impl From<Improper> for Fault {
     fn from(improper: Improper) -> Self {
-        Self { status: 400, reason: improper.to_string() }
+        Self::because(400, improper.to_string())
     }
 }
 

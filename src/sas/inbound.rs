@@ -4,9 +4,9 @@ use super::relay::Arrival;
 use super::{Actions, Sas};
 use crate::config::Config;
 use crate::headers::{HeaderName, Method, delta_seconds};
-use crate::message::{Edits, Fault, Message, ParseLimits, Request, Response, ResponseBuilder};
+use crate::message::{Edits, Fault, Message, ParseLimits, Request, Response, ResponseBuilder, Rules};
 use crate::mode::State;
-use crate::proxy::{ContextId, own_branch};
+use crate::proxy::{ContextId, is_loop, own_branch};
 use crate::routing::{Hop, Source};
 use crate::transaction::{RequestMatch, ResponseMatch, ServerId};
 use crate::transport::{Outbox as _, Peer};
@@ -15,6 +15,9 @@ use bytes::Bytes;
 
 /// Methods that we answer or relay (RFC 3261 20.5).
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE, PUBLISH";
+
+/// Extensions that we know as a registrar.
+pub(super) const EXTENSIONS: &[&str] = &["path"];
 
 impl Sas {
     pub(super) fn on_datagram(&mut self, from: Peer, data: Bytes, out: &mut Actions) {
@@ -78,23 +81,14 @@ impl Sas {
     }
 
     fn on_new_request(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {
-        if let Err(fault) = request.validate() {
+        let is_register = request.method() == Method::Register;
+        let source = if is_register { Source::User } else { self.view().source_of(&request, from) };
+        if let Err(fault) = self.validate(&request, source) {
             return self.refuse(server, &request, from, &fault, out);
-        }
-        // A call to an emergency number is not refused for anything that it can do without.
-        if request.method() != Method::Cancel && !self.is_emergency_call(&request) {
-            // RFC 3261 16.3 step 5. We know no extension that a proxy has to know.
-            let asked: Vec<&str> = request.values(HeaderName::ProxyRequire).collect();
-            if !asked.is_empty() {
-                return self.refuse_extensions(server, &request, from, &asked.join(", "), out);
-            }
         }
         match request.method() {
             Method::Cancel => self.on_cancel(server, &request, from, out),
-            Method::Register => match self.loop_fault(&request, Source::User) {
-                Some(fault) => self.refuse(server, &request, from, &fault, out),
-                None => self.on_register(server, request, from, out),
-            },
+            Method::Register => self.on_register(server, request, from, out),
             Method::Options if request.max_forwards() == Ok(Some(0)) => {
                 // RFC 3261 16.3 step 3: the hop at which it ends answers.
                 self.answer_ok(server, &request, from, out);
@@ -112,11 +106,10 @@ impl Sas {
             | Method::Message
             | Method::Update
             | Method::Other => {
-                let source = self.view().source_of(&request, from);
-                match self.loop_fault(&request, source) {
-                    Some(fault) => self.refuse(server, &request, from, &fault, out),
-                    None => self.admit_or_relay(Arrival { server, request, from, source }, out),
+                if self.is_ghost(&request, source) {
+                    return self.refuse(server, &request, from, &Fault::new(487), out);
                 }
+                self.admit_or_relay(Arrival { server, request, from, source }, out);
             }
         }
     }
@@ -133,20 +126,29 @@ impl Sas {
         self.relay(arrival, out);
     }
 
-    /// A request that passed here before: a spiral, a loop, or the ghost of a call that is over.
-    fn loop_fault(&self, request: &Request, source: Source) -> Option<Fault> {
-        let (branch, is_loop) = own_branch(request, source, &self.world.flows)?;
-        if is_loop {
-            // RFC 3261 16.3 step 4.
-            return Some(Fault::new(482));
+    /// What a proxy looks at before it forwards (RFC 3261 16.3).
+    fn validate(&self, request: &Request, source: Source) -> Result<(), Fault> {
+        let is_loop = |request: &Request| is_loop(request, source, &self.world.flows);
+        let rules = Rules::proxy().max_message(usize::MAX).max_fields(usize::MAX).seen_before(&is_loop);
+        let asks = request.first(HeaderName::ProxyRequire).or_else(|| request.first(HeaderName::MaxBreadth));
+        // A call to an emergency number is not refused for anything that it can do without.
+        let rules = if asks.is_some() && self.is_emergency_call(request) { rules.lenient() } else { rules };
+        request.validate_as(&rules)
+    }
+
+    /// A proxy that was frozen reads, when it wakes, the INVITEs that it was sent meanwhile, and calls phones for calls that
+    /// were served without it long ago. An INVITE whose own branch of ours waits no more is such a ghost.
+    fn is_ghost(&self, request: &Request, source: Source) -> bool {
+        if request.method() != Method::Invite || source != Source::Proxy || request.is_in_dialog() {
+            return false;
         }
-        // A proxy that was frozen reads, when it wakes, the INVITEs that it was sent meanwhile, and calls phones for calls
-        // that were served without it long ago. An INVITE whose own branch of ours waits no more is such a ghost.
-        let is_call = request.method() == Method::Invite && !request.is_in_dialog();
+        let Some(branch) = own_branch(request, &self.world.flows) else {
+            return false;
+        };
         let waits = self.transactions.pending_invite(branch).is_some_and(|(client, owner)| {
             owner.is_some_and(|owner| self.proxy.is_live(ContextId::from(owner), client))
         });
-        (is_call && source == Source::Proxy && !waits).then(|| Fault::new(487))
+        !waits
     }
 
     /// RFC 3261 9.2 and 16.10.
@@ -163,7 +165,9 @@ impl Sas {
         let tag = self.world.rng.token();
         let mut response = ResponseBuilder::new(request, from.address, 200, tag.as_str());
         if request.method() == Method::Options {
-            response = response.header(HeaderName::Allow, ALLOW).header(HeaderName::Supported, "path");
+            response = response
+                .header(HeaderName::Allow, ALLOW)
+                .header(HeaderName::Supported, EXTENSIONS.join(", "));
         }
         self.transactions.respond(&mut self.world.ctx(out), server, 200, response.finish());
     }
@@ -182,29 +186,16 @@ impl Sas {
         out.note_refusal(request, fault);
     }
 
-    fn refuse_extensions(
-        &mut self,
-        server: ServerId,
-        request: &Request,
-        from: Peer,
-        unsupported: &str,
-        out: &mut Actions,
-    ) {
-        let (fault, tag) = (Fault::new(420), self.world.rng.token());
-        let response = ResponseBuilder::new(request, from.address, fault.status, tag.as_str())
-            .header(HeaderName::Unsupported, unsupported)
-            .finish();
-        self.transactions.respond(&mut self.world.ctx(out), server, fault.status, response);
-        out.note_refusal(request, &fault);
-    }
-
     pub(super) fn refusal(&mut self, request: &Request, from: Peer, fault: &Fault) -> Bytes {
         let tag = self.world.rng.token();
-        let response = ResponseBuilder::new(request, from.address, fault.status, tag.as_str());
-        response.reason(&fault.reason).finish()
+        fault.answer(request, from.address, tag.as_str()).finish()
     }
 
     fn on_response(&mut self, response: &Response, from: Peer, out: &mut Actions) {
+        // Whatever answers a probe is there (`sas.md` 3.1).
+        if response.validate().is_err() && super::watch::probe_of(response).is_none() {
+            return self.on_dropped(from, out);
+        }
         match self.transactions.on_response(&mut self.world.ctx(out), response) {
             ResponseMatch::Absorbed => {}
             ResponseMatch::Pass(client, None) => {

@@ -1,10 +1,11 @@
 //! REGISTER in both states: relayed and recorded, or answered here (`sas.md` 2.1).
 
 use super::admission::Pass;
+use super::inbound::EXTENSIONS;
 use super::relay::Arrival;
 use super::{Actions, Notice, Sas};
 use crate::headers::{HeaderName, Method};
-use crate::message::{Fault, Request, Response, ResponseBuilder};
+use crate::message::{Fault, Request, Response, ResponseBuilder, Rules};
 use crate::mode::State;
 use crate::proxy::ContextId;
 use crate::registrar::{Home, Refusal};
@@ -18,6 +19,10 @@ use std::time::Duration;
 
 /// The lifetime of a binding whose REGISTER names none (RFC 3261 10.2).
 const DEFAULT_EXPIRES: Duration = Duration::from_hours(1);
+
+/// What our own registrar asks of a REGISTER (RFC 3261 10.3). The configured limits have been seen to by then.
+const REGISTRAR: Rules<'_> =
+    Rules::registrar().extensions(EXTENSIONS).max_message(usize::MAX).max_fields(usize::MAX);
 
 impl Sas {
     pub(super) fn on_register(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {
@@ -58,16 +63,23 @@ impl Sas {
         let registration_time = self.world.config.sas.registration_time;
         let rng = &mut self.world.rng;
         let grant = |asked: Option<Duration>| granted(asked, registration_time, rng);
-        match self.registrar.register(self.world.now, request, from, &self.world.home, home, grant) {
+        let registered = request.validate_as(&REGISTRAR).and_then(|()| {
+            let registrar = &mut self.registrar;
+            registrar.register(self.world.now, request, from, &self.world.home, home, grant).map_err(
+                |refusal| {
+                    notify_full(request, &refusal, out);
+                    Fault::from(refusal)
+                },
+            )
+        });
+        match registered {
             Ok(registered) => {
                 let tag = self.world.rng.token();
                 let response = pass.confirm(ResponseBuilder::new(request, from.address, 200, tag.as_str()));
                 out.extend(registered.changes.iter().map(Notice::changed));
                 (200, registered.write_to(response).finish())
             }
-            Err(refusal) => {
-                notify_full(request, &refusal, out);
-                let fault = Fault::from(refusal);
+            Err(fault) => {
                 out.note_refusal(request, &fault);
                 (fault.status, self.refusal(request, from, &fault))
             }

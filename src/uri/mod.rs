@@ -422,7 +422,9 @@ fn parse_sip(text: &str, scheme: usize) -> Result<Uri<'_>, UriError> {
 
 /// Any other scheme: what stands before the first `;` or `?` counts as the user, so that `tel:` numbers read alike.
 fn parse_opaque(text: &str, scheme: usize) -> Result<Uri<'_>, UriError> {
-    if let Some(offset) = text.bytes().position(is_barred) {
+    // RFC 3261 25.1: opaque-part and hier-part have `%` in escapes only.
+    let bad = || escape::bad_escape(text);
+    if let Some(offset) = text.bytes().position(is_barred).or_else(bad) {
         return Err(UriError { kind: UriErrorKind::Character, offset });
     }
     let rest = text.get(scheme + 1..).unwrap_or_default();
@@ -605,6 +607,7 @@ mod tests {
         assert_eq!(uri.user(), Some("+358-555-1234567"));
         assert_eq!(uri.param("postd"), Some(Some("pp22")));
         assert_eq!(uri.host(), None);
+        assert_eq!(Uri::parse("x:xx%").unwrap_err(), UriError { kind: UriErrorKind::Character, offset: 4 });
         assert_eq!(Uri::parse("nobodyKnows:x").unwrap().scheme(), Scheme::Other("nobodyKnows"));
     }
 

@@ -17,6 +17,11 @@ fn what_is_wrong_with_a_request_decides_its_status() {
         (good.replace("INVITE sip:bob@office.example", "INVITE nobody:bob"), 416),
         // RFC 3261 16.3 step 5.
         (with(&good, "Proxy-Require: foo, bar"), 420),
+        // RFC 5393 5.3.3.
+        (with(&good, "Max-Breadth: 0"), 440),
+        // RFC 3261 19.1.1.
+        (good.replace("INVITE sip:bob@office.example", "INVITE sip:bob@office.example;lr;lr"), 400),
+        (good.replace("INVITE sip:bob@office.example", &format!("INVITE sip:{}@h", "b".repeat(9_000))), 414),
     ];
     for (i, (text, status)) in cases.into_iter().enumerate() {
         let mut rig = Rig::new();
@@ -43,6 +48,25 @@ fn an_emergency_call_is_not_refused_for_an_extension_that_it_asks_of_us() {
     let mut rig = Rig::new();
     let call = with(&request("INVITE", "sip:911@office.example", "e"), "Proxy-Require: sec-agree");
     one(&rig.feed(ALICE, call), &format!("INVITE {GATEWAY}"));
+}
+
+#[test]
+fn a_proxy_whose_answers_to_probes_are_broken_is_there_all_the_same() {
+    let mut rig = Rig::new();
+    rig.probe_lines = "nonsense\r\nTo: Nobody, really <sip:x@h>\r\nWarning: x\r\n";
+    rig.run(secs(60));
+    assert_eq!(rig.sas.state(), State::Normal);
+}
+
+#[test]
+fn a_response_that_cannot_be_matched_is_not_passed_on() {
+    let mut rig = Rig::new();
+    let relayed = rig.feed(ALICE, request("INVITE", "sip:bob@office.example", "r"));
+    let invite = relayed.iter().find(|sent| sent.is_request()).unwrap();
+    let twice = invite.answer(180, "").replace("CSeq: ", "CSeq: 1 INVITE\r\nCSeq: ");
+    assert_eq!(rig.feed(PROXY, twice), []);
+    let odd = invite.answer(180, "nonsense\r\n");
+    one(&rig.feed(PROXY, odd), &format!("180 {ALICE}"));
 }
 
 #[test]

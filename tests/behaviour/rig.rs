@@ -109,6 +109,8 @@ pub(crate) struct Rig {
     /// The proxies that answer their probes.
     pub(crate) up: BTreeSet<SocketAddr>,
     pub(crate) probes: usize,
+    /// Header fields of the answers to them.
+    pub(crate) probe_lines: &'static str,
     pub(crate) notices: Vec<Notice>,
     serial: u32,
 }
@@ -151,6 +153,7 @@ impl Rig {
             now: Instant::ZERO,
             up: [PROXY, PROXY_2].map(address).into(),
             probes: 0,
+            probe_lines: "",
             notices: Vec::new(),
             serial: 0,
         };
@@ -182,7 +185,7 @@ impl Rig {
                     }
                     self.probes += 1;
                     if self.up.contains(&to) {
-                        let data = message.answer(200, "").into();
+                        let data = message.answer(200, self.probe_lines).into();
                         let answered = self.sas.handle(self.now, Event::Datagram { flow, from: to, data });
                         self.take(answered, sent);
                     }

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use sip_survivability::headers::{CSeq, Contact, HeaderName, List, NameAddr, Via, delta_seconds};
-use sip_survivability::message::{Edits, Head, Message, ParseLimits, RequestBuilder, ResponseBuilder};
+use sip_survivability::message::{
+    Edits, Head, Message, ParseLimits, Request, RequestBuilder, ResponseBuilder, Rules,
+};
 use sip_survivability::uri::{AorKey, HomeHosts, Uri, UriBuf, unescape};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -29,6 +31,19 @@ pub fn message(data: &[u8]) {
     assert_eq!(Edits::new(again.head()).finish(), copy);
 }
 
+/// Judges a request in each role. Every fault makes an answer that says what it is.
+fn judge(request: &Request) {
+    for rules in [Rules::proxy(), Rules::registrar(), Rules::user_agent().needs(&["timer"])] {
+        let Err(fault) = request.validate_as(&rules) else { continue };
+        let answer = fault.answer(request, SOURCES[0].parse().unwrap(), "tag").finish();
+        let Ok(Message::Response(answer)) = Message::parse_within(answer, &wide()) else {
+            panic!("a response")
+        };
+        assert_eq!((answer.status(), answer.reason()), (fault.status, fault.reason.as_str()));
+        assert!(fault.fields().all(|(name, value)| answer.value_of(name) == Some(value)));
+    }
+}
+
 /// Reads all that can be read, and builds what can be built from it.
 fn read(message: &Message) {
     let head = message.head();
@@ -53,6 +68,7 @@ fn read(message: &Message) {
             if let Ok(uri) = request.uri() {
                 read_uri(&uri);
             }
+            judge(request);
             let fault = request.validate();
             for source in SOURCES {
                 let response = ResponseBuilder::new(request, source.parse().unwrap(), 400, "tag");
@@ -79,6 +95,9 @@ fn read(message: &Message) {
             assert!((100..=999).contains(&response.status()));
             assert!(!response.is_provisional() || !response.is_success());
             assert!(!response.reason().contains('\n'));
+            if response.validate().is_ok() {
+                assert!(response.status() < 700 && head.top_via().is_ok() && head.cseq().is_ok());
+            }
         }
     }
 }

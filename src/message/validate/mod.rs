@@ -1,0 +1,67 @@
+//! What is wrong with a message, and the status to answer a request with.
+//!
+//! Validation is a step of its own behind the parser: each role has a list of checks, in the order of the section that
+//! asks for them, and [`Rules`] says what the element supports. Nothing is allocated where nothing is wrong.
+
+mod defect;
+mod fault;
+mod proxy;
+mod rules;
+mod server;
+mod syntax;
+
+use super::{Request, Response};
+pub use defect::Defect;
+pub use fault::Fault;
+pub use rules::Rules;
+use syntax::Census;
+
+/// A request under validation.
+struct Check<'r> {
+    request: &'r Request,
+    rules: &'r Rules<'r>,
+    census: Census,
+}
+
+/// One thing to look at.
+type Step = fn(&Check<'_>) -> Result<(), Fault>;
+
+impl Request {
+    /// Checks what a proxy without extensions has to: [`validate_as`](Self::validate_as) with [`Rules::proxy`].
+    ///
+    /// # Errors
+    /// The first [`Fault`], most basic first.
+    pub fn validate(&self) -> Result<(), Fault> {
+        self.validate_as(&Rules::proxy())
+    }
+
+    /// Checks the request by `rules`. An ACK that does not pass is to be dropped: nothing answers it (RFC 3261 8.2.1 and 17).
+    ///
+    /// # Errors
+    /// The first [`Fault`], in the order of RFC 3261 16.3 for a proxy, 8.2 and 10.3 for servers.
+    pub fn validate_as(&self, rules: &Rules<'_>) -> Result<(), Fault> {
+        let check = Check { request: self, rules, census: Census::of(self) };
+        rules.steps.iter().try_for_each(|step| step(&check))
+    }
+}
+
+impl Response {
+    /// Checks what the response is matched and forwarded by: Via, From, To, Call-ID and CSeq, the status, the body's length.
+    /// One that does not pass is dropped (RFC 3261 8.1.3 and 18.1.2). Nobody can be told of its other faults, so there is no harm
+    /// in them: a line that is no header field, for one.
+    ///
+    /// # Errors
+    /// The first [`Defect`], most basic first.
+    pub fn validate(&self) -> Result<(), Defect> {
+        // RFC 3261 7.2: there are six classes.
+        if self.status() > 699 {
+            return Err(Defect::StatusCode);
+        }
+        syntax::identity(self, &Census::of(self))?;
+        self.cseq()?;
+        syntax::body(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

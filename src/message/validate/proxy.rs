@@ -1,0 +1,37 @@
+//! What a proxy looks at before it forwards: RFC 3261 16.3 steps 2 to 5, and RFC 5393.
+
+use super::server::unknown_tags;
+use super::{Check, Fault};
+use crate::headers::field::{MaxBreadth, ProxyRequire};
+use crate::headers::{HeaderName, Method};
+
+/// Step 2, and 8.2.2.1 for servers.
+pub(super) fn scheme(check: &Check<'_>) -> Result<(), Fault> {
+    let scheme = check.request.uri_str().split(':').next().unwrap_or_default();
+    let knows = check.rules.schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    if knows { Ok(()) } else { Err(Fault::new(416)) }
+}
+
+/// Step 3. OPTIONS is answered by whoever it reaches (11.2), which the caller sees to.
+pub(super) fn hops(check: &Check<'_>) -> Result<(), Fault> {
+    let is_spent = check.request.max_forwards()? == Some(0);
+    if is_spent && check.request.method() != Method::Options { Err(Fault::new(483)) } else { Ok(()) }
+}
+
+/// Step 4. A CANCEL goes no further than the request that it cancels (16.10).
+pub(super) fn loops(check: &Check<'_>) -> Result<(), Fault> {
+    let looped = check.rules.seen_before.filter(|_| check.request.method() != Method::Cancel);
+    if looped.is_some_and(|test| test(check.request)) { Err(Fault::new(482)) } else { Ok(()) }
+}
+
+/// Step 5.
+pub(super) fn extensions(check: &Check<'_>) -> Result<(), Fault> {
+    unknown_tags::<ProxyRequire>(check)
+}
+
+/// RFC 5393 5.3.3: too little breadth for even one branch. CANCEL is not proxied (5.3.6), and nothing answers an ACK.
+pub(super) fn breadth(check: &Check<'_>) -> Result<(), Fault> {
+    let judged = matches!(check.request.method(), Method::Ack | Method::Cancel);
+    let asks = check.census.has(HeaderName::MaxBreadth) && !judged && check.rules.extensions.is_some();
+    if asks && check.request.typed::<MaxBreadth>()?.get() == 0 { Err(Fault::new(440)) } else { Ok(()) }
+}

@@ -1,0 +1,168 @@
+//! What every element relies on: sizes, the version, and the header fields by which a message is matched and forwarded
+//! (RFC 3261 8.1.1 and 16.3 step 1).
+
+use super::{Check, Defect, Fault};
+use crate::headers::{HeaderName, Method, number};
+use crate::message::Head;
+use crate::uri::{Host, Uri, unescape};
+
+/// Header fields that a message has once (RFC 3261 7.3.1 and table 2).
+const SINGLE: [HeaderName; 6] = [
+    HeaderName::From,
+    HeaderName::To,
+    HeaderName::CallId,
+    HeaderName::CSeq,
+    HeaderName::MaxForwards,
+    HeaderName::ContentLength,
+];
+
+/// Parameters of a Request-URI at most: each is compared with those before it.
+const MAX_URI_PARAMS: usize = 64;
+
+/// What one walk over the header fields tells.
+#[derive(Debug, Default)]
+pub(super) struct Census {
+    present: u128,
+    repeated: u128,
+    count: usize,
+    longest: usize,
+    has_bare_cr: bool,
+}
+
+impl Census {
+    pub(super) fn of(head: &Head) -> Self {
+        let mut census = Self::default();
+        for header in head.headers() {
+            let (bit, value) = (bit(header.id), header.value_bytes());
+            census.repeated |= census.present & bit;
+            census.present |= bit;
+            census.count += 1;
+            census.longest = census.longest.max(header.name().len() + value.len());
+            census.has_bare_cr |= has_bare_cr(value);
+        }
+        census
+    }
+
+    pub(super) const fn has(&self, name: HeaderName) -> bool {
+        self.present & bit(name) != 0
+    }
+}
+
+const fn bit(name: HeaderName) -> u128 {
+    const { assert!((HeaderName::Other as u32) < u128::BITS) };
+    1 << name as u32
+}
+
+/// Limits come before work.
+pub(super) fn sizes(check: &Check<'_>) -> Result<(), Fault> {
+    let (request, rules) = (check.request, check.rules);
+    if request.body_end() - request.start() > rules.max_message {
+        return Err(Fault::new(513));
+    }
+    if request.uri_str().len() > rules.max_uri {
+        return Err(Fault::new(414));
+    }
+    if check.census.count > rules.max_fields {
+        return Err(Defect::TooMany.into());
+    }
+    if check.census.longest > rules.max_field {
+        return Err(Defect::TooLong.into());
+    }
+    if request.body_end() - request.head_end() > rules.max_body {
+        return Err(Fault::new(413));
+    }
+    Ok(())
+}
+
+pub(super) fn version(check: &Check<'_>) -> Result<(), Fault> {
+    // RFC 3261 7.1: the version is compared without regard to case.
+    if check.request.version().eq_ignore_ascii_case("SIP/2.0") { Ok(()) } else { Err(Fault::new(505)) }
+}
+
+/// The header fields that a request and the responses to it share.
+pub(super) fn message(check: &Check<'_>) -> Result<(), Fault> {
+    let request = check.request;
+    header_lines(request, &check.census)?;
+    identity(request, &check.census)?;
+    if request.cseq()?.method != request.method_str() {
+        return Err(Defect::CSeqMethod.into());
+    }
+    body(request)?;
+    Ok(())
+}
+
+/// The Request-URI, and the other addresses that decide where a request goes.
+pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Fault> {
+    let request = check.request;
+    let uri = request.uri().map_err(|_| Defect::RequestUri)?;
+    for name in [HeaderName::Route, HeaderName::RecordRoute] {
+        for address in request.addresses(name) {
+            address?;
+        }
+    }
+    if matches!(request.method(), Method::Register | Method::Invite) {
+        for contact in request.contacts() {
+            contact?;
+        }
+    }
+    parameters(&uri)?;
+    if !request.has_plain_line() {
+        return Err(Defect::StartLine.into());
+    }
+    Ok(())
+}
+
+/// What a URI may have, and that of a request may not.
+fn parameters(uri: &Uri<'_>) -> Result<(), Defect> {
+    // RFC 6874 4: a zone never leaves the host that it is a name for.
+    if matches!(uri.host(), Some(Host::V6Zone(..))) {
+        return Err(Defect::RequestUri);
+    }
+    if !uri.headers_str().is_empty() {
+        return Err(Defect::UriHeaders);
+    }
+    let names = || uri.params().map(|(name, _)| unescape(name));
+    if names().nth(MAX_URI_PARAMS).is_some() {
+        return Err(Defect::TooManyParameters);
+    }
+    let mut positions = names().enumerate();
+    // RFC 3261 19.1.1: "any given parameter-name MUST NOT appear more than once".
+    if positions.any(|(at, name)| names().take(at).any(|before| before.eq_ignore_ascii_case(&name))) {
+        return Err(Defect::RepeatedParameter);
+    }
+    Ok(())
+}
+
+fn header_lines(head: &Head, census: &Census) -> Result<(), Defect> {
+    // A CR that ends no line ends one for some implementations, which would see a header field that we do not.
+    if head.malformed_line().is_some() || census.has_bare_cr { Err(Defect::HeaderLine) } else { Ok(()) }
+}
+
+/// Who sent the message, to whom, and the way that its responses take back.
+pub(super) fn identity(head: &Head, census: &Census) -> Result<(), Defect> {
+    let vias = head.vias().try_fold(0, |count: usize, via| via.map(|_| count + 1))?;
+    if vias == 0 {
+        // Missing, or empty.
+        head.top_via()?;
+    }
+    head.from()?;
+    head.to()?;
+    head.call_id()?;
+    SINGLE
+        .into_iter()
+        .find(|name| census.repeated & bit(*name) != 0)
+        .map_or(Ok(()), |name| Err(Defect::Repeated(name)))
+}
+
+pub(super) fn body(head: &Head) -> Result<(), Defect> {
+    let length = head.value_of(HeaderName::ContentLength);
+    if length.is_some_and(|length| number::digits(length).is_none()) {
+        return Err(Defect::Malformed(HeaderName::ContentLength));
+    }
+    // RFC 3261 18.3: a datagram that ends before its body is an error.
+    if head.is_cut() { Err(Defect::Cut) } else { Ok(()) }
+}
+
+fn has_bare_cr(value: &[u8]) -> bool {
+    memchr::memchr_iter(b'\r', value).any(|at| value.get(at + 1) != Some(&b'\n'))
+}
