@@ -60,10 +60,12 @@ impl ResponseBuilder {
         self
     }
 
-    /// Adds a header field.
+    /// Adds a header field. Content-Length is not for others to say.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: impl fmt::Display) -> Self {
-        self.line(name.as_str(), value);
+        if name != HeaderName::ContentLength {
+            self.line(name.as_str(), value);
+        }
         self
     }
 
@@ -134,10 +136,12 @@ impl RequestBuilder {
         Ok(builder)
     }
 
-    /// Adds a header field.
+    /// Adds a header field. Content-Length is not for others to say.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: impl fmt::Display) -> Self {
-        self.line(name.as_str(), value);
+        if name != HeaderName::ContentLength {
+            self.line(name.as_str(), value);
+        }
         self
     }
 
@@ -162,25 +166,26 @@ impl RequestBuilder {
     }
 }
 
-/// Adds `name: value`. A value ends where it would start a line of its own, unless that line is a fold.
+/// Adds `name: value`. A value ends where it would start a line of its own, be it only for those who take a lone CR for a
+/// line end; a fold that has nothing behind it goes too, or the line end behind it would make it an empty line.
 fn push_line(text: &mut String, name: &str, value: impl fmt::Display) {
     let start = text.len();
     let _ = write!(text, "{name}: {value}");
     let written = text.get(start..).unwrap_or_default();
-    let broken = written
-        .match_indices('\n')
-        .find(|(at, _)| !matches!(written.as_bytes().get(at + 1), Some(b' ' | b'\t')));
-    if let Some((at, _)) = broken {
-        text.truncate(start + at);
-    }
-    while text.ends_with(['\r', ' ']) {
-        text.pop();
-    }
+    let is_fold = |at: usize| {
+        let end = written.get(at..).unwrap_or_default();
+        let end = end.strip_prefix('\r').unwrap_or(end);
+        end.starts_with("\n ") || end.starts_with("\n\t")
+    };
+    let len = written.match_indices(['\r', '\n']).map(|(at, _)| at).find(|at| !is_fold(*at));
+    let len = len.and_then(|len| written.get(..len)).unwrap_or(written);
+    let len = len.trim_end_matches([' ', '\t', '\r', '\n']).len();
+    text.truncate(start + len);
     text.push_str("\r\n");
 }
 
 fn one_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+    text.split(['\r', '\n']).next().unwrap_or_default()
 }
 
 /// The usual reason phrase of a status (RFC 3261 section 21 and later).
@@ -298,9 +303,25 @@ mod tests {
     }
 
     #[test]
+    fn a_value_cannot_end_the_head() {
+        for value in ["a\r\n ", "a\r\n \r\n\t", "a\n\t\n", "a\n \n\nb", "a\rEvil: x", "a\r\r\n b"] {
+            let built = RequestBuilder::new("OPTIONS", "sip:h")
+                .header(HeaderName::Subject, value)
+                .with_body("a/b", "c");
+            let expected =
+                "OPTIONS sip:h SIP/2.0\r\nSubject: a\r\nContent-Type: a/b\r\nContent-Length: 1\r\n\r\nc";
+            assert_eq!(text(&built), expected, "{value:?}");
+        }
+        let source = "192.0.2.1:4000".parse().unwrap();
+        let response = ResponseBuilder::new(&invite(), source, 404, "t1").reason("No\rway").finish();
+        assert!(text(&response).starts_with("SIP/2.0 404 No\r\nVia"));
+    }
+
+    #[test]
     fn a_value_cannot_start_a_header_field() {
         let built = RequestBuilder::new("OPTIONS", "sip:h")
             .header(HeaderName::Subject, "a\r\n b\r\nEvil: x")
+            .header(HeaderName::ContentLength, 7)
             .finish();
         assert_eq!(text(&built), "OPTIONS sip:h SIP/2.0\r\nSubject: a\r\n b\r\nContent-Length: 0\r\n\r\n");
     }
