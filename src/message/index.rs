@@ -116,7 +116,7 @@ pub(super) fn parse(bytes: Bytes, limits: &ParseLimits) -> Result<Message, Parse
                 entries.push(Entry {
                     id: HeaderName::of(name),
                     name: Span::new(start, start + name.len()),
-                    value: Span::new(value_start, value_start + value.trim_ascii_end().len()),
+                    value: Span::new(value_start, value_start + trim_end(value).len()),
                 });
             }
             Err(_) => malformed = malformed.or(Some(field.start)),
@@ -169,6 +169,11 @@ const fn is_lws(b: u8) -> bool {
     matches!(b, b' ' | b'\t' | b'\r' | b'\n')
 }
 
+fn trim_end(value: &[u8]) -> &[u8] {
+    let len = value.iter().rposition(|&b| !is_lws(b)).map_or(0, |last| last + 1);
+    value.get(..len).unwrap_or_default()
+}
+
 /// `start-line = Request-Line / Status-Line`
 fn start_line(head: Head, line: Span) -> Result<Message, ParseError> {
     let bytes = head.bytes().clone();
@@ -179,8 +184,7 @@ fn start_line(head: Head, line: Span) -> Result<Message, ParseError> {
         Span::new(start, start + part.len())
     };
     if let Ok((reason, code)) = status_line(text) {
-        let status = std::str::from_utf8(code).ok().and_then(|code| code.parse().ok());
-        let status = status.filter(|code| code_is_three_digits(*code));
+        let status = status_code(code);
         let status = status
             .ok_or_else(|| ParseError::new(ParseErrorKind::StatusCode, base + text.len() - reason.len()))?;
         return Ok(Message::Response(Response { head, status, reason: span(reason.trim_ascii()) }));
@@ -197,8 +201,10 @@ fn start_line(head: Head, line: Span) -> Result<Message, ParseError> {
     }
 }
 
-const fn code_is_three_digits(code: u16) -> bool {
-    code >= 100 && code <= 999
+/// `Status-Code = 3DIGIT`, of which the first is no zero.
+fn status_code(text: &[u8]) -> Option<u16> {
+    let is_code = text.len() == 3 && text.iter().all(u8::is_ascii_digit) && !text.starts_with(b"0");
+    is_code.then(|| text.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0')))
 }
 
 /// `Status-Line = SIP-Version SP Status-Code SP Reason-Phrase CRLF`; a missing last SP is forgiven, as are more of them.
@@ -267,6 +273,12 @@ mod tests {
     }
 
     #[test]
+    fn only_white_space_is_trimmed_from_a_value() {
+        let request = request("OPTIONS sip:h SIP/2.0\r\nSubject: \x0ba \x0c \t\r\n\r\n");
+        assert_eq!(request.headers().next().unwrap().value(), "\x0ba \x0c");
+    }
+
+    #[test]
     fn a_bare_line_feed_ends_a_line_and_leading_line_ends_are_skipped() {
         let request = request("\r\n\nOPTIONS sip:h SIP/2.0\nl: 1\n\nxy");
         assert_eq!(&request.body()[..], b"x");
@@ -302,6 +314,8 @@ mod tests {
         assert_eq!(error(b"INVITE  SIP/2.0\r\n\r\n"), ParseErrorKind::StartLine);
         assert_eq!(error(b"SIP/2.0 99 x\r\n\r\n"), ParseErrorKind::StatusCode);
         assert_eq!(error(b"SIP/2.0 4294967301 x\r\n\r\n"), ParseErrorKind::StatusCode);
+        assert_eq!(error(b"SIP/2.0 +99 x\r\n\r\n"), ParseErrorKind::StatusCode);
+        assert_eq!(error(b"SIP/2.0 0200 x\r\n\r\n"), ParseErrorKind::StatusCode);
         assert_eq!(error(b"INVITE sip:\xff SIP/2.0\r\n\r\n"), ParseErrorKind::Utf8);
         let many = format!("OPTIONS sip:h SIP/2.0\r\n{}\r\n", "A: b\r\n".repeat(257));
         assert_eq!(error(many.as_bytes()), ParseErrorKind::TooManyHeaders);
