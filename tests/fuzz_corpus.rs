@@ -29,18 +29,8 @@ fn replay(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
-fn message() {
-    replay("message", checks::message);
-}
-
-#[test]
-fn uri() {
-    replay("uri", checks::uri);
-}
-
-#[test]
-fn headers() {
-    replay("headers", checks::headers);
+fn digest() {
+    replay("digest", checks::digest);
 }
 
 #[test]
@@ -49,6 +39,31 @@ fn edit() {
 }
 
 #[test]
+fn frame() {
+    replay("frame", checks::frame);
+}
+
+#[test]
+fn headers() {
+    replay("headers", checks::headers);
+}
+
+#[test]
+fn parse() {
+    replay("parse", checks::parse);
+}
+
+#[test]
+fn round_trip() {
+    replay("round_trip", checks::round_trip);
+}
+
+#[test]
 fn sas() {
     replay("sas", checks::sas);
+}
+
+#[test]
+fn uri() {
+    replay("uri", checks::uri);
 }

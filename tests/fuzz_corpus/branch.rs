@@ -1,6 +1,6 @@
 //! A whole branch, fed by a script: what peers send, what cannot be delivered, and time in steps of any size.
 
-use super::parts::{Script, steps};
+use super::script::{Script, steps};
 use bytes::Bytes;
 use sip_survivability::config::{Config, EnteringEmergency, Settings, SurvivabilityMode};
 use sip_survivability::message::{Message, Request, RequestBuilder, ResponseBuilder};
