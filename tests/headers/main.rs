@@ -8,6 +8,7 @@ use sip_survivability::uri::Uri;
 use std::fs;
 use std::path::Path;
 
+mod built;
 mod table;
 
 /// What is written is read again, and is then written the same, and on one line.
