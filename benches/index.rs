@@ -22,6 +22,10 @@ fn index(c: &mut Criterion) {
     group.bench_function("invite of 14 header fields", |b| {
         b.iter(|| Message::parse(black_box(bytes.clone())))
     });
+    let http = support::as_http(&bytes);
+    group.bench_function("httparse, the same head as HTTP", |b| {
+        b.iter(|| support::httparse(black_box(&http)))
+    });
     group.finish();
 }
 

@@ -1,11 +1,12 @@
 //! How many instructions does it take? Counts are stable where times are not. See `benches/README.md` for the command:
 //! the first argument is what to do, the second how often, the third a file with a request to do it to; the difference of
-//! two runs is what the repetitions took.
+//! two runs is what the repetitions took. Hostile messages have a shape and a size besides.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a bench fails by panicking"
 )]
 
@@ -14,13 +15,25 @@ mod support;
 
 use bytes::Bytes;
 use std::hint::black_box;
+use support::hostile;
 
-const USAGE: &str = "usage: instructions index|read|validate|edit|hop|httparse TIMES [FILE]";
+const USAGE: &str = "usage: instructions index|read|validate|edit|hop|httparse TIMES [FILE]
+       instructions hostile TIMES SHAPE SIZE
+       instructions shapes";
 
 fn main() {
     let mut words = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
     let what = words.next().unwrap_or_default();
     let times = words.next().and_then(|times| times.parse().ok()).unwrap_or(1);
+    match what.as_str() {
+        "shapes" => return hostile::SHAPES.iter().for_each(|(name, _)| println!("{name}")),
+        "hostile" => {
+            let (shape, size) = (words.next().unwrap(), words.next().unwrap().parse().unwrap());
+            let message = hostile::message(&shape, size);
+            return (0..times).for_each(|_| hostile::all_work(black_box(&message)));
+        }
+        _ => {}
+    }
     let bytes = words.next().map_or_else(
         || Bytes::from_static(support::INVITE.as_bytes()),
         |file| std::fs::read(file).unwrap().into(),

@@ -29,23 +29,8 @@ fn replay(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
-fn message() {
-    replay("message", checks::message);
-}
-
-#[test]
-fn uri() {
-    replay("uri", checks::uri);
-}
-
-#[test]
-fn headers() {
-    replay("headers", checks::headers);
-}
-
-#[test]
-fn edit() {
-    replay("edit", checks::edit);
+fn credentials() {
+    replay("credentials", checks::credentials);
 }
 
 #[test]
@@ -54,6 +39,36 @@ fn digest() {
 }
 
 #[test]
+fn edit() {
+    replay("edit", checks::edit);
+}
+
+#[test]
+fn frame() {
+    replay("frame", checks::frame);
+}
+
+#[test]
+fn headers() {
+    replay("headers", checks::headers);
+}
+
+#[test]
+fn parse() {
+    replay("parse", checks::parse);
+}
+
+#[test]
+fn round_trip() {
+    replay("round_trip", checks::round_trip);
+}
+
+#[test]
 fn sas() {
     replay("sas", checks::sas);
+}
+
+#[test]
+fn uri() {
+    replay("uri", checks::uri);
 }

@@ -1,5 +1,7 @@
 //! Messages as phones send them, what a hop does with them, and a call through a branch.
 
+pub mod hostile;
+
 use bytes::Bytes;
 use sip_survivability::config::{Settings, SurvivabilityMode};
 use sip_survivability::headers::{Contact, HeaderName};

@@ -1,7 +1,7 @@
-//! See `message` in `tests/fuzz_corpus`.
+//! See `parse` in `tests/fuzz_corpus`.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| sip_survivability_fuzz::message(data));
+fuzz_target!(|data: &[u8]| sip_survivability_fuzz::parse(data));

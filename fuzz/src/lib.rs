@@ -3,4 +3,4 @@
 #[path = "../../tests/fuzz_corpus/mod.rs"]
 mod checks;
 
-pub use checks::{digest, edit, headers, message, sas, uri};
+pub use checks::{credentials, digest, edit, frame, headers, parse, round_trip, sas, uri};

@@ -5,8 +5,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "../fuzz_corpus/parts.rs"]
-#[expect(dead_code, unreachable_pub, reason = "other tests use the rest")]
+#[path = "../fuzz_corpus/mod.rs"]
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "other tests use the rest")]
 mod checks;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A whole branch, fed by a script: what peers send, what cannot be delivered, and time in steps of any size.
 
-use super::parts::{Script, steps};
+use super::script::{Script, steps};
 use bytes::Bytes;
 use sip_survivability::auth::{Algorithm, Ha1};
 use sip_survivability::config::{

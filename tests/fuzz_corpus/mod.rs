@@ -3,8 +3,27 @@
 
 mod branch;
 mod digest;
-mod parts;
+mod edit;
+mod header;
+mod message;
+mod plain;
+mod round_trip;
+mod script;
+mod stream;
+mod uri;
 
 pub use branch::sas;
 pub use digest::digest;
-pub use parts::{edit, headers, message, uri};
+pub use edit::edit;
+pub use header::{credentials, headers};
+pub use message::parse;
+pub use round_trip::round_trip;
+pub use stream::frame;
+pub use uri::uri;
+
+use sip_survivability::message::ParseLimits;
+
+/// Wide enough for whatever edits and repairs add.
+fn wide() -> ParseLimits {
+    ParseLimits::new(1 << 20, 1 << 10)
+}

@@ -8,6 +8,7 @@ use sip_survivability::uri::Uri;
 use std::fs;
 use std::path::Path;
 
+mod built;
 mod table;
 
 /// What is written is read again, and is then written the same, and on one line.
@@ -53,6 +54,10 @@ fn bad_values_are_refused() {
 #[test]
 fn a_value_in_a_message_is_that_value() {
     for (name, text, _) in table::GOOD {
+        if *name == HeaderName::ContentLength {
+            // The builder's own.
+            continue;
+        }
         let request = RequestBuilder::new("OPTIONS", "sip:h").header(*name, text).finish();
         let message = Message::parse(request).unwrap();
         let value = message.head().value_of(*name).unwrap();

@@ -1,0 +1,76 @@
+//! The laws of messages: what is read is what a plain reader finds, what is written is read again, and edits change what
+//! they name and nothing else.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../fuzz_corpus/mod.rs"]
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "the fuzz targets use the rest")]
+mod checks;
+mod edits;
+mod lines;
+mod made;
+
+use made::{made, mutated};
+use proptest::prelude::*;
+use sip_survivability::headers::HeaderName;
+use sip_survivability::message::{Message, RequestBuilder, ResponseBuilder};
+use std::cell::Cell;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_096))]
+
+    /// The same header fields, values and body, and the same messages refused; written again, it is read the same.
+    #[test]
+    fn a_message_is_what_a_plain_reader_finds(bytes in mutated()) {
+        checks::parse(&bytes);
+    }
+
+    #[test]
+    fn any_script_of_a_message_builds_that_message(script in prop::collection::vec(any::<u8>(), 0..300)) {
+        checks::round_trip(&script);
+    }
+
+    #[test]
+    fn what_is_answered_is_what_was_asked(message in made()) {
+        checks::round_trip(&message.text());
+    }
+
+    #[test]
+    fn any_value_of_any_field_stays_in_its_field(
+        fields in prop::collection::vec((prop::sample::select(HeaderName::KNOWN), "[a\r\n\t :;]{0,12}"), 0..6),
+        body in "[ -~\r\n]{0,40}",
+    ) {
+        let builder = RequestBuilder::new("MESSAGE", "sip:bob@h");
+        let builder = fields.iter().fold(builder, |builder, (name, value)| builder.header(*name, value));
+        let built = Message::parse(builder.with_body("text/plain", &body)).unwrap();
+        let names = |id: &HeaderName| !matches!(id, HeaderName::ContentLength | HeaderName::ContentType);
+        let meant: Vec<_> = fields.iter().map(|(name, _)| *name).filter(names).collect();
+        let found: Vec<_> = built.head().headers().map(|header| header.id).filter(names).collect();
+        prop_assert_eq!(found, meant);
+        prop_assert_eq!(built.head().body(), body);
+    }
+}
+
+/// Else the laws above would hold of nothing.
+#[test]
+fn many_of_the_messages_made_up_are_read_and_many_refused() {
+    let (read, refused) = (Cell::new(0), Cell::new(0));
+    proptest!(ProptestConfig::with_cases(1_000), |(bytes in mutated())| {
+        let count = if Message::parse(bytes).is_ok() { &read } else { &refused };
+        count.set(count.get() + 1);
+    });
+    assert!(read.get() > 300 && refused.get() > 100, "{read:?} are read, {refused:?} refused");
+}
+
+#[test]
+fn most_of_the_messages_made_up_are_valid_and_can_be_answered() {
+    let valid = Cell::new(0);
+    proptest!(ProptestConfig::with_cases(500), |(message in made())| {
+        let Ok(Message::Request(request)) = Message::parse(message.text()) else { return Ok(()) };
+        let source = "192.0.2.7:4000".parse().unwrap();
+        let response = ResponseBuilder::new(&request, source, 200, "tag").finish();
+        prop_assert!(Message::parse(response).is_ok());
+        valid.set(valid.get() + usize::from(request.validate().is_ok()));
+    });
+    assert!(valid.get() > 50, "{valid:?}");
+}
