@@ -6,6 +6,7 @@ use super::text::{Unfolded, unquoted};
 use super::{ValueError, trim};
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while1};
+use nom::combinator::verify;
 use nom::error::Error;
 use nom::{IResult, Parser};
 use std::borrow::Cow;
@@ -64,9 +65,11 @@ impl<'a> AuthParams<'a> {
     }
 }
 
-/// `auth-param-name EQUAL ( token / quoted-string )`. A value without quotes may hold what implementations forget to quote.
+/// `auth-param-name EQUAL ( token / quoted-string )`. A value without quotes may hold what implementations forget to quote,
+/// but not equals signs alone: without white space, name and value would look like a `token68`.
 fn one(input: &str) -> IResult<&str, (&str, &str), Error<&str>> {
     let plain = take_while1(|c: char| !is_lws(c) && c != ',' && c != '"');
+    let plain = verify(plain, |value: &str| value.bytes().any(|byte| byte != b'='));
     let (rest, (_, name, _, _, _, value, _)) =
         (sws, token, sws, tag("="), sws, alt((quoted_string, plain)), sws).parse(input)?;
     Ok((rest, (name, value)))
@@ -261,6 +264,7 @@ mod tests {
             ("Digest a=\"b", 7),
             ("Digest a=b c=d", 11),
             ("Digest,a=b", 6),
+            ("Other a= =", 6),
         ] {
             assert_eq!(Auth::parse(bad).unwrap_err().offset, offset, "{bad}");
         }
