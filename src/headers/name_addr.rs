@@ -133,6 +133,9 @@ struct Parts {
 impl Parts {
     /// The error is where the grammar breaks.
     fn of(text: &[u8]) -> Result<Self, usize> {
+        if let [b'<', ..] = text {
+            return Self::bracketed(text, 0, 0);
+        }
         let is_space = |byte: &u8| is_lws(char::from(*byte));
         let start = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
         let behind = |at: usize| text.get(at..).unwrap_or_default();
@@ -147,9 +150,7 @@ impl Parts {
             if !is_quoted && before.contains(&b',') {
                 return Err(start);
             }
-            let uri = delimiter + 1;
-            let end = uri + memchr::memchr(b'>', behind(uri)).ok_or(uri)?;
-            return Ok(Self { display: start..delimiter, uri: uri..end, params: end + 1 });
+            return Self::bracketed(text, start, delimiter);
         }
         if is_quoted {
             return Err(name_end);
@@ -160,6 +161,13 @@ impl Parts {
         }
         let spaces = before.iter().rev().take_while(|byte| is_space(byte)).count();
         Ok(Self { display: start..start, uri: start..delimiter - spaces, params: delimiter })
+    }
+
+    /// With the URI in the brackets that open at `open`.
+    fn bracketed(text: &[u8], start: usize, open: usize) -> Result<Self, usize> {
+        let uri = open + 1;
+        let len = memchr::memchr(b'>', text.get(uri..).unwrap_or_default()).ok_or(uri)?;
+        Ok(Self { display: start..open, uri: uri..uri + len, params: uri + len + 1 })
     }
 }
 

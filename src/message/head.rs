@@ -3,7 +3,7 @@
 use super::Span;
 use crate::headers::field::{self, Field};
 use crate::headers::{
-    CSeq, Contact, HeaderName, List, NameAddr, ValueError, ValueErrorKind, Via, first_value_len, number,
+    CSeq, Contact, HeaderName, List, NameAddr, ValueError, ValueErrorKind, Via, first_value_len, number, trim,
 };
 use bytes::Bytes;
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl Entries {
     }
 
     /// The entries from the first `name` on, and its index.
-    fn from_first(&self, name: HeaderName) -> (usize, &[Entry]) {
+    fn since_first(&self, name: HeaderName) -> (usize, &[Entry]) {
         match self.first.get(name as usize) {
             None | Some(0) => (self.all.len(), &[]),
             Some(first) => {
@@ -206,7 +206,7 @@ impl Head {
 
     /// The header fields `name`, in their order.
     pub fn all(&self, name: HeaderName) -> impl DoubleEndedIterator<Item = Header<'_>> {
-        let (start, entries) = self.entries.from_first(name);
+        let (start, entries) = self.entries.since_first(name);
         let named = entries.iter().enumerate().filter(move |(_, entry)| entry.id == name);
         named.map(move |(at, entry)| Header { head: self, id: name, index: start + at, entry: *entry })
     }
@@ -251,7 +251,7 @@ impl Head {
     ) -> Result<Option<T>, FieldError> {
         let Some(header) = self.first(name) else { return Ok(None) };
         let text = header.text()?;
-        parse(text.get(..first_value_len(text)).unwrap_or(text))
+        parse(trim(text.get(..first_value_len(text)).unwrap_or(text)))
             .map(Some)
             .map_err(|error| header.malformed(error))
     }

@@ -215,7 +215,7 @@ impl<'a> HostPort<'a> {
     /// those read in all; a colon that no valid port follows is left unread.
     pub(crate) fn prefix(text: &'a str) -> Option<(Self, usize, usize)> {
         let (host, host_len) = Host::prefix(text)?;
-        let port = text.as_bytes().get(host_len..).and_then(|after| port(after));
+        let port = text.as_bytes().get(host_len..).and_then(port);
         let (port, len) = port.map_or((None, 0), |(port, len)| (Some(port), len));
         Some((Self { host, port }, host_len, host_len + len))
     }
