@@ -17,7 +17,7 @@ use bytes::Bytes;
 use std::hint::black_box;
 use support::hostile;
 
-const USAGE: &str = "usage: instructions index|read|validate|edit|hop|httparse TIMES [FILE]
+const USAGE: &str = "usage: instructions index|read|look|validate|edit|forward|hop|httparse TIMES [FILE]
        instructions hostile TIMES SHAPE SIZE
        instructions shapes";
 
@@ -47,6 +47,8 @@ fn main() {
             "read" => support::read(black_box(&request)).unwrap(),
             "validate" => black_box(&request).validate().unwrap(),
             "edit" => drop(black_box(support::forward(black_box(&request)))),
+            "look" => support::read(&black_box(support::request(bytes))).unwrap(),
+            "forward" => drop(black_box(support::forward(&support::request(bytes)))),
             "hop" => {
                 let request = support::request(bytes);
                 support::read(&request).unwrap();

@@ -76,10 +76,9 @@ pub fn read(request: &Request) -> Result<(), FieldError> {
     if let Ok(uri) = request.uri() {
         black_box((uri.user(), uri.host_port(), uri.param("transport")));
     }
-    let via = request.top_via()?;
-    black_box((via.branch(), via.sent_by, via.rport()));
-    black_box((request.from()?.tag(), request.to()?.tag(), request.call_id()?, request.cseq()?));
-    if let Some(Ok(Contact::Address(contact))) = request.contacts().next() {
+    black_box((request.top_branch(), request.from_tag(), request.to_tag()));
+    black_box((request.call_id()?, request.cseq()?));
+    if let Some(Contact::Address(contact)) = request.contact()? {
         black_box(contact.uri);
     }
     black_box((request.max_forwards()?, request.expires(), request.top_route()?));

@@ -1,9 +1,11 @@
 //! Forwarding as a list of edits over the original (RFC 3261 16.6): what is not named stays byte for byte.
 //!
 //! All edits are splices: a span of the original, and the text that stands there instead. They are collected in any
-//! order and carried out in one pass. Three allocations in all: the list, the new text, the result.
+//! order and carried out in one pass. Two allocations in all: the new text, and the result.
 
-use super::{Head, Request, Span};
+use super::head::Entry;
+use super::splices::{Splice, Splices};
+use super::{Head, Header, Request, Span};
 use crate::headers::{HeaderName, first_value_len};
 use bytes::Bytes;
 use std::fmt::{self, Write as _};
@@ -12,23 +14,15 @@ use std::fmt::{self, Write as _};
 #[derive(Debug)]
 pub struct Edits<'m> {
     head: &'m Head,
-    splices: Vec<Splice>,
+    splices: Splices,
     text: String,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Splice {
-    /// What goes; empty for an insertion.
-    old: Span,
-    /// What comes, as a span of `text`.
-    new: Span,
 }
 
 impl<'m> Edits<'m> {
     /// No edits yet.
     #[must_use]
     pub fn new(head: &'m Head) -> Self {
-        Self { head, splices: Vec::with_capacity(12), text: String::with_capacity(256) }
+        Self { head, splices: Splices::default(), text: String::with_capacity(256) }
     }
 
     fn splice(&mut self, start: usize, end: usize, new: fmt::Arguments<'_>) {
@@ -59,12 +53,7 @@ impl<'m> Edits<'m> {
     /// Replaces the value of the first header field `name`, or adds the field at the end.
     pub fn set(&mut self, name: HeaderName, value: impl fmt::Display) -> &mut Self {
         match self.head.first(name) {
-            Some(header) => {
-                let span =
-                    self.head.entries().get(header.index).map_or_else(Span::default, |entry| entry.value);
-                self.splice(span.start as usize, span.end as usize, format_args!("{value}"));
-                self
-            }
+            Some(header) => self.replace_value(&header, value),
             None => self.append(name, value),
         }
     }
@@ -74,6 +63,57 @@ impl<'m> Edits<'m> {
         let end = self.fields_end();
         self.splice(end, end, format_args!("{name}: {value}\r\n"));
         self
+    }
+
+    /// Inserts a header field above `other`, a field of this message.
+    pub fn insert_before(
+        &mut self,
+        other: &Header<'_>,
+        name: HeaderName,
+        value: impl fmt::Display,
+    ) -> &mut Self {
+        let at = self.entry(other).map_or_else(|| self.fields_end(), |entry| entry.name.start as usize);
+        self.splice(at, at, format_args!("{name}: {value}\r\n"));
+        self
+    }
+
+    /// Inserts a header field below `other`, a field of this message.
+    pub fn insert_after(
+        &mut self,
+        other: &Header<'_>,
+        name: HeaderName,
+        value: impl fmt::Display,
+    ) -> &mut Self {
+        let at = self.entry(other).map_or_else(|| self.fields_end(), |entry| self.field_end(entry.value));
+        self.splice(at, at, format_args!("{name}: {value}\r\n"));
+        self
+    }
+
+    /// Replaces the value of `field`, a field of this message.
+    pub fn replace_value(&mut self, field: &Header<'_>, value: impl fmt::Display) -> &mut Self {
+        if let Some(entry) = self.entry(field) {
+            let (start, end) = (entry.value.start as usize, entry.value.end as usize);
+            self.splice(start, end, format_args!("{value}"));
+        }
+        self
+    }
+
+    /// Removes `field`, a field of this message: `head.all(name).nth(n)` finds the one that is meant.
+    pub fn remove(&mut self, field: &Header<'_>) -> &mut Self {
+        if let Some(entry) = self.entry(field) {
+            let end = self.field_end(entry.value);
+            self.splice(entry.name.start as usize, end, format_args!(""));
+        }
+        self
+    }
+
+    /// The place of a header field of this message; none for one of another.
+    fn entry(&self, field: &Header<'_>) -> Option<Entry> {
+        if std::ptr::eq(field.head(), self.head) {
+            self.head.entries().get(field.index).copied()
+        } else {
+            None
+        }
     }
 
     /// Replaces `part`, a piece of the message.
@@ -115,30 +155,31 @@ impl<'m> Edits<'m> {
         self.remove_values(name, usize::MAX)
     }
 
-    /// The message with all edits made.
+    /// The message with all edits made. An edit that overlaps an earlier one of the message is left out rather than tearing it.
     #[must_use]
     pub fn finish(mut self) -> Bytes {
+        let splices = self.splices.as_mut_slice();
         // Stable: insertions at one place keep their order.
-        self.splices.sort_by_key(|splice| (splice.old.start, splice.old.end));
-        // One that would overlap another is left out rather than tearing the message.
-        let mut at = self.head.start();
-        self.splices.retain(|splice| {
-            let fits = splice.old.start as usize >= at;
-            if fits {
-                at = splice.old.end as usize;
+        splices.sort_by_key(|splice| (splice.old.start, splice.old.end));
+        let (bytes, text) = (self.head.bytes(), self.text.as_bytes());
+        let (start, end) = (self.head.start(), self.head.body_end());
+        let (mut at, mut len) = (start, end - start);
+        for splice in splices.iter_mut() {
+            let old = splice.old.range();
+            if old.start < at {
+                (splice.old, splice.new) = (Span::new(at, at), Span::default());
+                continue;
             }
-            fits
-        });
-        let (bytes, end) = (self.head.bytes(), self.head.body_end());
-        let gone: usize = self.splices.iter().map(|splice| splice.old.range().len()).sum();
-        let come: usize = self.splices.iter().map(|splice| splice.new.range().len()).sum();
+            at = old.end;
+            len = len + splice.new.range().len() - old.len();
+        }
         // To the byte: a buffer with room to spare would cost `Bytes` another allocation.
-        let mut result = Vec::with_capacity((end - self.head.start() + come).saturating_sub(gone));
-        let mut at = self.head.start();
-        for splice in &self.splices {
+        let mut result = Vec::with_capacity(len);
+        let mut at = start;
+        for splice in splices {
             let old = splice.old.range();
             result.extend_from_slice(bytes.get(at..old.start).unwrap_or_default());
-            result.extend_from_slice(self.text.as_bytes().get(splice.new.range()).unwrap_or_default());
+            result.extend_from_slice(text.get(splice.new.range()).unwrap_or_default());
             at = old.end;
         }
         result.extend_from_slice(bytes.get(at..end).unwrap_or_default());
@@ -192,6 +233,35 @@ mod tests {
     #[test]
     fn without_edits_the_message_stays_byte_for_byte() {
         assert_eq!(edited(INVITE, |_, _| {}), INVITE);
+    }
+
+    #[test]
+    fn fields_are_named_by_where_they_stand() {
+        let text = edited(INVITE, |request, edits| {
+            let routes: Vec<_> = request.all(HeaderName::Route).collect();
+            let odd = request.headers().find(|header| header.name() == "x-Odd").unwrap();
+            edits
+                .remove(&routes[1])
+                .insert_before(&routes[0], HeaderName::Subject, "above")
+                .insert_after(&odd, HeaderName::Subject, "below")
+                .replace_value(&routes[0], "<sip:r;lr>");
+        });
+        let expected = INVITE
+            .replace("Route: <sip:q;lr>\r\n", "")
+            .replace("<sip:us;lr> , <sip:p;lr>", "<sip:r;lr>")
+            .replace("Route: ", "Subject: above\r\nRoute: ")
+            .replace("it is\r\n", "it is\r\nSubject: below\r\n");
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_field_of_another_message_is_none_of_this_one() {
+        let Ok(Message::Request(other)) = Message::parse(INVITE) else { panic!("a request") };
+        let field = other.first(HeaderName::Route).unwrap();
+        let text = edited(INVITE, |_, edits| {
+            edits.remove(&field).replace_value(&field, "x");
+        });
+        assert_eq!(text, INVITE);
     }
 
     #[test]

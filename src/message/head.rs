@@ -112,6 +112,10 @@ impl<'a> Header<'a> {
         self.head.str_at(self.entry.value)
     }
 
+    pub(super) const fn head(&self) -> &'a Head {
+        self.head
+    }
+
     /// The value's bytes.
     #[must_use]
     pub fn value_bytes(&self) -> &'a [u8] {

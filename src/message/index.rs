@@ -206,7 +206,7 @@ fn trimmed(bytes: &[u8], span: Span) -> Span {
         // Nearly always there is none.
         [first, .., last] if *first > b' ' && *last > b' ' => span,
         text => {
-            let start = text.iter().position(|b| !is_lws(b)).unwrap_or(0);
+            let start = text.iter().position(|b| !is_lws(b)).unwrap_or(text.len());
             let end = text.iter().rposition(|b| !is_lws(b)).map_or(start, |last| last + 1);
             Span::new(span.start as usize + start, span.start as usize + end)
         }

@@ -27,6 +27,7 @@ mod edit;
 mod frame;
 mod head;
 mod index;
+mod splices;
 mod validate;
 
 use crate::headers::Method;
