@@ -59,8 +59,8 @@ impl<'a> Via<'a> {
 
     /// The branch of the first value of a header field that nobody has checked.
     pub(crate) fn peek_branch(field: &'a [u8]) -> Option<&'a str> {
-        // Neither the protocol nor the host has a semicolon.
-        let params = field.get(memchr::memchr(b';', field)?..)?;
+        // Neither the protocol nor the host has a semicolon; a comma would start the next value.
+        let params = field.get(memchr::memchr2(b';', b',', field)?..)?;
         params::peek(params, "branch")
     }
 
@@ -167,6 +167,14 @@ mod tests {
         assert_eq!(via.branch(), Some("z9hG4bKa"));
         assert_eq!(via.rport(), Some(Some(5071)));
         assert_eq!(via.received(), "192.0.2.7".parse().ok());
+    }
+
+    #[test]
+    fn a_peek_stays_in_the_first_value() {
+        let peek = |text: &'static str| Via::peek_branch(text.as_bytes());
+        assert_eq!(peek("SIP/2.0/UDP a;rport;branch=b, SIP/2.0/UDP c;branch=d"), Some("b"));
+        assert_eq!(peek("SIP/2.0/UDP a, SIP/2.0/UDP c;branch=d"), None);
+        assert_eq!(peek("SIP/2.0/UDP a;rport, SIP/2.0/UDP c;branch=d"), None);
     }
 
     #[test]
