@@ -98,7 +98,8 @@ pub(super) fn parse(bytes: Bytes, limits: &ParseLimits) -> Result<Message, Parse
                 let at = (part.as_ptr() as usize).saturating_sub(data.as_ptr() as usize);
                 Span::new(at, at + part.len())
             };
-            let first = start_line(first_line).map_err(|kind| ParseError::new(kind, start))?.map(span);
+            let first =
+                start_line(first_line).map_err(|(kind, at)| ParseError::new(kind, start + at))?.map(span);
             return Ok(first.into_message(Head::new(bytes, start, end, entries, malformed)));
         }
         if entries.len() == limits.max_headers {
@@ -245,13 +246,15 @@ impl StartLine<Span> {
     }
 }
 
-fn start_line(text: &[u8]) -> Result<StartLine<&[u8]>, ParseErrorKind> {
+/// The error has where in the line it is.
+fn start_line(text: &[u8]) -> Result<StartLine<&[u8]>, (ParseErrorKind, usize)> {
     // No method has a slash.
     if let Ok((reason, code)) = status_line(text) {
-        let status = status_code(code).ok_or(ParseErrorKind::StatusCode)?;
+        let at = text.len() - reason.len() - code.len();
+        let status = status_code(code).ok_or((ParseErrorKind::StatusCode, at))?;
         return Ok(StartLine::Status { status, reason: reason.trim_ascii() });
     }
-    let (name, uri, version) = request_line(text).ok_or(ParseErrorKind::StartLine)?;
+    let (name, uri, version) = request_line(text).ok_or((ParseErrorKind::StartLine, 0))?;
     Ok(StartLine::Request { method: Method::of(name), name, uri, version })
 }
 
@@ -379,6 +382,8 @@ mod tests {
         assert_eq!(error(b"SIP/2.0 4294967301 x\r\n\r\n"), ParseErrorKind::StatusCode);
         assert_eq!(error(b"SIP/2.0 +99 x\r\n\r\n"), ParseErrorKind::StatusCode);
         assert_eq!(error(b"SIP/2.0 0200 x\r\n\r\n"), ParseErrorKind::StatusCode);
+        let bad_status = Message::parse("\r\nSIP/2.0  99 x\r\n\r\n").unwrap_err();
+        assert_eq!(bad_status.offset, 11);
         let many = format!("OPTIONS sip:h SIP/2.0\r\n{}\r\n", "A: b\r\n".repeat(257));
         assert_eq!(error(many.as_bytes()), ParseErrorKind::TooManyHeaders);
         assert_eq!(error(&vec![b'a'; 65_536]), ParseErrorKind::TooLarge);

@@ -129,7 +129,9 @@ impl Sas {
     /// What a proxy looks at before it forwards (RFC 3261 16.3).
     fn validate(&self, request: &Request, source: Source) -> Result<(), Fault> {
         let is_loop = |request: &Request| is_loop(request, source, &self.world.flows);
-        let rules = Rules::proxy().max_message(usize::MAX).max_fields(usize::MAX).seen_before(&is_loop);
+        let rules = Rules::proxy().as_final_recipient().seen_before(&is_loop);
+        // The limits of the parser are the branch's.
+        let rules = rules.max_message(usize::MAX).max_fields(usize::MAX);
         let asks = request.first(HeaderName::ProxyRequire).or_else(|| request.first(HeaderName::MaxBreadth));
         // A call to an emergency number is not refused for anything that it can do without.
         let rules = if asks.is_some() && self.is_emergency_call(request) { rules.lenient() } else { rules };

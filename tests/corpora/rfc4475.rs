@@ -60,8 +60,7 @@ const BEHAVIOUR: &[(&str, &[(Role, &str)])] = &[
     ("multi01.dat", &[(Proxy, "400"), (UserAgent, "400")]),
     ("mcl01.dat", &[(Proxy, "400"), (UserAgent, "400")]),
     ("bcast.dat", &[(Proxy, "fine")]),
-    // A proxy may answer the OPTIONS that it must not forward (RFC 3261 16.3 step 3).
-    ("zeromf.dat", &[(Proxy, "fine"), (UserAgent, "fine")]),
+    ("zeromf.dat", &[(Proxy, "483"), (UserAgent, "fine")]),
     ("cparam01.dat", &[(Proxy, "fine"), (Registrar, "fine")]),
     ("cparam02.dat", &[(Proxy, "fine"), (Registrar, "fine")]),
     ("regescrt.dat", &[(Proxy, "fine"), (Registrar, "fine")]),
@@ -100,6 +99,7 @@ fn fits(class: &str, grammar: &str, outcomes: &[String]) -> bool {
         // "(may be liberal)", "(may infer the brackets)", "(datagram)", "may reject 400".
         ("invalid", grammar) if grammar.contains("400") => every(|got| got.starts_with("400")),
         (_, grammar) if grammar.starts_with("accept; 416") => first.starts_with("416"),
+        (_, grammar) if grammar.starts_with("accept; proxy 483") => first.starts_with("483"),
         // What a role is to make of it stands behind "accept" and "register OK".
         (_, grammar) if grammar.starts_with("accept") || grammar.starts_with("register OK") => {
             first == "fine"

@@ -12,10 +12,11 @@ pub(super) fn scheme(check: &Check<'_>) -> Result<(), Fault> {
     if knows { Ok(()) } else { Err(Fault::new(416)) }
 }
 
-/// Step 3. OPTIONS is answered by whoever it reaches (11.2), which the caller sees to.
+/// Step 3. "If the request was for OPTIONS, the element MAY act as the final recipient".
 pub(super) fn hops(check: &Check<'_>) -> Result<(), Fault> {
     let is_spent = check.request.max_forwards()? == Some(0);
-    if is_spent && check.request.method() != Method::Options { Err(Fault::new(483)) } else { Ok(()) }
+    let is_for_us = check.rules.is_final_recipient && check.request.method() == Method::Options;
+    if is_spent && !is_for_us { Err(Fault::new(483)) } else { Ok(()) }
 }
 
 /// Step 4. A CANCEL goes no further than the request that it cancels (16.10).

@@ -47,6 +47,7 @@ pub struct Rules<'a> {
     pub(super) encodings: &'a [&'a str],
     pub(super) answers: &'a [&'a str],
     pub(super) has_keys: bool,
+    pub(super) is_final_recipient: bool,
     pub(super) seen_before: Option<&'a dyn Fn(&Request) -> bool>,
 }
 
@@ -110,6 +111,7 @@ impl<'a> Rules<'a> {
             encodings: &[],
             answers: &[],
             has_keys: false,
+            is_final_recipient: false,
             seen_before: None,
         }
     }
@@ -178,6 +180,13 @@ impl<'a> Rules<'a> {
     #[must_use]
     pub const fn with_keys(self) -> Self {
         Self { has_keys: true, ..self }
+    }
+
+    /// The proxy answers an OPTIONS whose Max-Forwards is spent (RFC 3261 11 and 16.3 step 3). Others refuse it as any request:
+    /// 483.
+    #[must_use]
+    pub const fn as_final_recipient(self) -> Self {
+        Self { is_final_recipient: true, ..self }
     }
 
     /// The test for a request that was here before: 482. At a proxy that is a loop, a Via of its own whose branch says that it
