@@ -189,7 +189,7 @@ fn all<T, E>(values: impl Iterator<Item = Result<T, E>>) -> Option<Vec<T>> {
 }
 
 /// The number in the first header field `name`, in the range of that field or not.
-pub(crate) fn number(head: &Head, name: HeaderName) -> Option<u64> {
+fn number(head: &Head, name: HeaderName) -> Option<u64> {
     head.value_of(name).and_then(digits)
 }
 
