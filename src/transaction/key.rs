@@ -2,9 +2,11 @@
 
 use crate::headers::Method;
 use crate::message::Request;
+use crate::uri::{Host, HostPort};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::net::IpAddr;
 
 /// A transaction's identity. Client and server transactions have tables of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +39,7 @@ impl KeyHasher {
         hash.part(&[method as u8]).part(text.as_bytes());
         if let Some(via) = via.filter(|_| branch.len() > COOKIE.len() && branch.starts_with(COOKIE)) {
             // "The branch parameter ... the sent-by value ... the method of the request matches".
-            hash.part(branch.as_bytes()).part(via.sent_by.to_string().as_bytes());
+            hash.part(branch.as_bytes()).sent_by(via.sent_by);
         } else {
             // An element of RFC 2543: the whole topmost Via, Request-URI, From's tag, Call-ID and CSeq number. To's tag
             // is left out: it differs between an INVITE and its ACK.
@@ -71,6 +73,22 @@ impl Parts {
         self.0.write_usize(bytes.len());
         self.0.write(bytes);
         self
+    }
+
+    /// Names without case, addresses by value (RFC 3261 19.1.4): what is equal has the same hash. Nothing may follow.
+    fn sent_by(&mut self, sent_by: HostPort<'_>) -> &mut Self {
+        self.0.write_u32(sent_by.port.map_or(u32::MAX, u32::from));
+        match sent_by.host.ip() {
+            Some(IpAddr::V4(address)) => self.part(&address.octets()),
+            Some(IpAddr::V6(address)) => self.part(&address.octets()),
+            None => {
+                self.0.write_u8(0);
+                if let Host::Name(name) = sent_by.host {
+                    name.bytes().for_each(|byte| self.0.write_u8(byte.to_ascii_lowercase()));
+                }
+                self
+            }
+        }
     }
 
     fn finish(&self) -> Key {
