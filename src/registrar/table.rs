@@ -49,6 +49,13 @@ impl Place {
     }
 }
 
+/// Whether both are found by the same look-ups, but for when they end.
+fn is_found_alike(a: &Binding, b: &Binding) -> bool {
+    (a.q, a.source, a.flow, a.origin) == (b.q, b.source, b.flow, b.origin)
+        && a.key == b.key
+        && a.contact == b.contact
+}
+
 /// The bindings and their indexes.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -76,7 +83,17 @@ impl Table {
 
     /// Puts `binding` in the place of `id`, which keeps its turn among its equals.
     pub(super) fn replace(&mut self, id: BindingId, binding: Binding) {
-        if let Some(old) = self.bindings.remove(&id) {
+        let Some(old) = self.bindings.get_mut(&id) else { return };
+        if is_found_alike(old, &binding) {
+            // An ordinary refresh: it ends later, and that is all.
+            let (expires_at, home) = (binding.expires_at, binding.home);
+            let old = std::mem::replace(old, binding);
+            let due = self.due(old.origin);
+            due.remove(&(old.expires_at, id));
+            due.insert((expires_at, id));
+            self.unconfirmed -= usize::from(old.home != Home::Confirmed);
+            self.unconfirmed += usize::from(home != Home::Confirmed);
+        } else if let Some(old) = self.bindings.remove(&id) {
             self.unlink(id, &old);
             self.link(id, &binding);
             self.bindings.insert(id, binding);
@@ -175,13 +192,13 @@ impl Table {
         self.users.contains_key(key)
     }
 
-    /// All bindings, in order of registration.
     /// The first binding behind `last` in order of registration.
     pub(super) fn next_after(&self, last: Option<BindingId>) -> Option<(BindingId, &Binding)> {
         let start = last.map_or(Bound::Unbounded, Bound::Excluded);
         self.bindings.range((start, Bound::Unbounded)).next().map(|(id, binding)| (*id, binding))
     }
 
+    /// All bindings, in order of registration.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Binding> {
         self.bindings.values()
     }
