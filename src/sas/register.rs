@@ -20,9 +20,8 @@ use std::time::Duration;
 /// The lifetime of a binding whose REGISTER names none (RFC 3261 10.2).
 const DEFAULT_EXPIRES: Duration = Duration::from_hours(1);
 
-/// What our own registrar asks of a REGISTER (RFC 3261 10.3). The configured limits have been seen to by then.
-const REGISTRAR: Rules<'_> =
-    Rules::registrar().extensions(EXTENSIONS).max_message(usize::MAX).max_fields(usize::MAX);
+/// What our own registrar asks of a REGISTER (RFC 3261 10.3).
+const REGISTRAR: Rules<'_> = Rules::registrar_behind_proxy().extensions(EXTENSIONS);
 
 impl Sas {
     pub(super) fn on_register(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {

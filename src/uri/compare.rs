@@ -15,6 +15,10 @@ const NEVER_IGNORED: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"]
 const FEW: usize = 16;
 
 pub(super) fn equivalent(a: &Uri<'_>, b: &Uri<'_>) -> bool {
+    // Nearly always a phone writes its contact as it did before.
+    if a.as_str() == b.as_str() {
+        return true;
+    }
     if !a.is_sip() || !b.is_sip() {
         return other_scheme(a, b);
     }

@@ -94,6 +94,16 @@ const REGISTRAR: &[Step] = &[
     server::needs,
 ];
 
+/// The same for a request that has passed another role's checks.
+const REGISTRAR_BEYOND_SYNTAX: &[Step] = &[
+    server::method,
+    server::merged,
+    server::extensions,
+    server::address_of_record,
+    server::content,
+    server::needs,
+];
+
 impl<'a> Rules<'a> {
     const fn of(steps: &'static [Step], methods: &'a [&'a str], media: &'a [&'a str]) -> Self {
         Self {
@@ -126,6 +136,12 @@ impl<'a> Rules<'a> {
     #[must_use]
     pub const fn registrar() -> Self {
         Self::of(REGISTRAR, &["REGISTER"], &["*/*"])
+    }
+
+    /// The registrar behind a proxy: for a request that has passed [`Rules::proxy`], and whose syntax needs no other look.
+    #[must_use]
+    pub const fn registrar_behind_proxy() -> Self {
+        Self { steps: REGISTRAR_BEYOND_SYNTAX, ..Self::registrar() }
     }
 
     /// A user agent server (RFC 3261 8.2) with the methods of RFC 3261, session descriptions, and no extension.
