@@ -52,6 +52,8 @@ fn each_defect_has_its_status_and_says_what_is_wrong() {
     assert_eq!(proxy("Call-ID: x\r\n", ""), "400 Missing Call-ID Header Field");
     assert_eq!(proxy("Call-ID: x", "no colon here"), "400 Bad Header Field");
     assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\rEvil: b"), "400 Bad Header Field");
+    assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: \rEvil: b"), "400 Bad Header Field");
+    assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\r\r\nEvil: b"), "400 Bad Header Field");
     assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\r\n b"), FINE);
     assert_eq!(proxy("<sip:a@h>", "<sip:a@h"), "400 Bad From Header Field");
     assert_eq!(proxy("To: <sip:b@h>", "To: <sip:b@h>\r\nt: <sip:c@h>"), "400 Repeated To Header Field");
