@@ -4,7 +4,7 @@
 use super::{Check, Defect, Fault};
 use crate::headers::{HeaderName, Method, number};
 use crate::message::Head;
-use crate::uri::{Host, Uri, unescape};
+use crate::uri::{Host, Scheme, Uri, unescape};
 
 /// Header fields that a message has once (RFC 3261 7.3.1 and table 2).
 const SINGLE: [HeaderName; 6] = [
@@ -112,6 +112,10 @@ pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Fault> {
 
 /// What a URI may have, and that of a request may not.
 fn parameters(uri: &Uri<'_>) -> Result<(), Defect> {
+    // What these parts are in other schemes is for whoever knows the scheme to judge: to others it is 416 (RFC 3261 16.3 step 2).
+    if matches!(uri.scheme(), Scheme::Other(_)) {
+        return Ok(());
+    }
     // RFC 6874 4: a zone never leaves the host that it is a name for.
     if matches!(uri.host(), Some(Host::V6Zone(..))) {
         return Err(Defect::RequestUri);

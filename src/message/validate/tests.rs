@@ -62,6 +62,9 @@ fn each_defect_has_its_status_and_says_what_is_wrong() {
     assert_eq!(proxy("Content-Length: 0", "Content-Length: -5"), "400 Bad Content-Length Header Field");
     assert_eq!(proxy("OPTIONS sip:h SIP", "OPTIONS sip:h; x SIP"), "400 Bad Request-URI");
     assert_eq!(proxy("OPTIONS sip:h", "OPTIONS nobody:h"), "416 Unsupported URI Scheme");
+    for uri in ["http://h/a?b=c", "mailto:a@b?subject=c", "nobody:h;x;x", "urn:service:sos?+a"] {
+        assert_eq!(proxy("OPTIONS sip:h", &format!("OPTIONS {uri}")), "416 Unsupported URI Scheme", "{uri}");
+    }
     assert_eq!(proxy("Max-Forwards: 70", "Max-Forwards: 300"), "400 Bad Max-Forwards Header Field");
     assert_eq!(proxy("Via: SIP/2.0/UDP a", "Via: SIP/2.0/UDP"), "400 Bad Via Header Field");
     assert_eq!(proxy("Via", "Vib"), "400 Missing Via Header Field");
