@@ -11,6 +11,7 @@ mod server;
 mod syntax;
 
 use super::{Request, Response};
+use crate::headers::{HeaderName, Method};
 pub use defect::Defect;
 pub use fault::Fault;
 pub use rules::Rules;
@@ -21,6 +22,15 @@ struct Check<'r> {
     request: &'r Request,
     rules: &'r Rules<'r>,
     census: Census,
+}
+
+impl Check<'_> {
+    /// Whether there is a header field `name` that asks for an extension, and it is to be judged. An ACK or CANCEL belongs to a request
+    /// that was (RFC 3261 8.2.2.3).
+    fn asks_by(&self, name: HeaderName) -> bool {
+        let is_judged = !matches!(self.request.method(), Method::Ack | Method::Cancel);
+        is_judged && self.rules.extensions.is_some() && self.census.has(name)
+    }
 }
 
 /// One thing to look at.

@@ -72,6 +72,23 @@ fn each_defect_has_its_status_and_says_what_is_wrong() {
 }
 
 #[test]
+fn what_breaks_the_grammar_comes_before_what_cannot_be_done() {
+    let (scheme, spent) = (("OPTIONS sip:h", "OPTIONS nobody:h"), ("Max-Forwards: 70", "Max-Forwards: 0"));
+    let judge = |(from, to): (&str, &str), field: &str| {
+        verdict(&Rules::proxy(), &with(field).replace(from, to).replace("OPTIONS", "INFO"))
+    };
+    assert_eq!(judge(scheme, "Proxy-Require: a b"), "400 Bad Proxy-Require Header Field");
+    assert_eq!(judge(spent, "Proxy-Require: a b"), "400 Bad Proxy-Require Header Field");
+    assert_eq!(judge(spent, "Max-Breadth: x"), "400 Bad Max-Breadth Header Field");
+    assert_eq!(judge(spent, "Proxy-Require: a"), "483 Too Many Hops");
+    let hops = with("").replace("Max-Forwards: 70", "Max-Forwards: x").replace("sip:h ", "nobody:h ");
+    assert_eq!(
+        verdict(&Rules::proxy(), &hops.replace("x\r\n\r\n", "x\r\n")),
+        "400 Bad Max-Forwards Header Field"
+    );
+}
+
+#[test]
 fn the_request_line_is_held_to_its_grammar() {
     assert_eq!(proxy("OPTIONS sip:h SIP/2.0", "OPTIONS  sip:h SIP/2.0"), "400 Bad Start Line");
     assert_eq!(proxy("OPTIONS sip:h SIP/2.0", "OPTIONS sip:h  SIP/2.0"), "400 Bad Start Line");
