@@ -278,6 +278,9 @@ fn a_response_is_held_to_what_it_is_matched_by() {
     assert_eq!(judge("", ""), Ok(()));
     assert_eq!(judge("200 OK", "699 "), Ok(()));
     assert_eq!(judge("200 OK", "700 Far"), Err(Defect::StatusCode));
+    assert_eq!(judge("SIP/2.0 200", "sip/2.0 200"), Ok(()));
+    assert_eq!(judge("SIP/2.0 200", "SIP/3.0 200"), Err(Defect::Version));
+    assert_eq!(judge("SIP/2.0 200", "SIP/2.00 200"), Err(Defect::Version));
     assert_eq!(judge("Via", "Vib"), Err(Defect::Missing(HeaderName::Via)));
     assert_eq!(judge("CSeq: 1", "CSeq: 9292394834772304023312"), Err(Defect::Malformed(HeaderName::CSeq)));
     assert_eq!(judge("Call-ID: x", "Call-ID: x\r\ni: y"), Err(Defect::Repeated(HeaderName::CallId)));
