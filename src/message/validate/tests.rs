@@ -51,6 +51,10 @@ fn each_defect_has_its_status_and_says_what_is_wrong() {
     assert_eq!(proxy("SIP/2.0\r\nVia", "SIP/7.0\r\nVia"), "505 Version Not Supported");
     assert_eq!(proxy("Call-ID: x\r\n", ""), "400 Missing Call-ID Header Field");
     assert_eq!(proxy("Call-ID: x", "no colon here"), "400 Bad Header Field");
+    for id in ["", "a b", "a\r\n b", "a\0"] {
+        assert_eq!(proxy("Call-ID: x", &format!("Call-ID: {id}")), "400 Bad Call-ID Header Field", "{id:?}");
+    }
+    assert_eq!(proxy("Call-ID: x", "Call-ID:\r\n a=b,c;\u{e9}@@"), FINE);
     assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\rEvil: b"), "400 Bad Header Field");
     assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: \rEvil: b"), "400 Bad Header Field");
     assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\r\r\nEvil: b"), "400 Bad Header Field");
