@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use sip_survivability::uri::{AorKey, HomeHosts, Host, Tel, Uri};
+use std::net::Ipv4Addr;
 
 /// URIs out of few parts, so that many pairs of them mean the same.
 fn sip() -> impl Strategy<Value = String> {
@@ -90,6 +91,92 @@ fn home() -> HomeHosts {
     home
 }
 
+/// `hostname = *( domainlabel "." ) toplabel [ "." ]` (RFC 3261 25.1) label by label, with the underscore.
+fn is_name(text: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let is_label = |label: &str| {
+        !label.is_empty() && label.chars().all(is_letter) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let top = text.rsplit('.').next().unwrap_or_default();
+    text.split('.').all(is_label) && !top.starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn plain_host(text: &str) -> Option<Host<'_>> {
+    if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        return address.parse().ok().map(Host::V6);
+    }
+    let address = text.parse::<Ipv4Addr>().ok().map(Host::V4);
+    address.or_else(|| is_name(text).then_some(Host::Name(text)))
+}
+
+/// The parts of a SIP URI: user, password, host, port, parameters and header fields.
+type Parts<'a> = (Option<&'a str>, Option<&'a str>, Host<'a>, Option<u16>, &'a str, &'a str);
+
+/// `[ userinfo ] hostport uri-parameters [ headers ]`, cut one after another with copies of nothing and no speed.
+fn plain_parts(text: &str) -> Option<Parts<'_>> {
+    let escapes = text.split('%').skip(1);
+    let is_hex = |text: &str| text.chars().take(2).filter(char::is_ascii_hexdigit).count() == 2;
+    let is_barred = |c: char| c.is_ascii_control() || matches!(c, ' ' | '<' | '>' | '"');
+    if text.contains(is_barred) || !escapes.into_iter().all(is_hex) || text.matches('@').count() > 1 {
+        return None;
+    }
+    let (userinfo, rest) = text.split_once('@').map_or((None, text), |(user, rest)| (Some(user), rest));
+    let (user, password) = match userinfo.map(|info| info.split_once(':').ok_or(info)) {
+        None => (None, None),
+        Some(Ok((user, password))) => (Some(user), Some(password)),
+        Some(Err(user)) => (Some(user), None),
+    };
+    if user.is_some_and(|user| user.is_empty() || user.starts_with('[')) {
+        return None;
+    }
+    let (hostport, tail) = rest.split_at(rest.find([';', '?']).unwrap_or(rest.len()));
+    let host_len = hostport.find(']').map_or_else(|| hostport.find(':'), |at| Some(at + 1));
+    let (host, port) = hostport.split_at(host_len.unwrap_or(hostport.len()));
+    let port = match port.strip_prefix(':') {
+        None if port.is_empty() => None,
+        Some(digits) if digits.chars().all(|c| c.is_ascii_digit()) => Some(digits.parse().ok()?),
+        _ => return None,
+    };
+    let (params, headers) = tail.split_at(tail.find('?').unwrap_or(tail.len()));
+    Some((user, password, plain_host(host)?, port, params, headers))
+}
+
+/// Pieces of SIP URIs in any order.
+fn soup() -> impl Strategy<Value = String> {
+    let pieces = [
+        "a",
+        "h",
+        "h.example",
+        "192.0.2.1",
+        "[::1]",
+        "@",
+        "@",
+        ":",
+        ":5060",
+        ";",
+        ";lr",
+        "?",
+        "=",
+        "&",
+        "%41",
+        "%",
+        "%4",
+        "65536",
+        "-",
+        ".",
+        "_",
+        "[",
+        "]",
+        "<",
+        " ",
+        "\u{e9}",
+        "\0",
+        "\u{7f}",
+    ];
+    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..9).prop_map(|pieces| pieces.concat())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -124,6 +211,32 @@ proptest! {
             prop_assert_eq!(again.canonical(), canonical.clone());
             let sip = number.to_sip(Host::Name("h")).build().unwrap();
             prop_assert!(sip.as_uri().telephone().unwrap().equivalent(&number), "{}", sip);
+        }
+    }
+
+    #[test]
+    fn a_host_is_what_the_grammar_says(
+        word in "[a1_.-]{0,8}",
+        numbers in "[12]?[0-9]{1,2}([.][0-9]{1,3}){2,4}[.a]?",
+        soup in soup(),
+    ) {
+        for text in [&word, &numbers, &soup] {
+            prop_assert_eq!(Host::parse(text), plain_host(text), "{}", text);
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_sip_uri_are_found_as_the_grammar_has_them(
+        scheme in prop::sample::select(&["sip:", "sips:", "SiP:"][..]),
+        (user, host, tail) in (soup(), prop::sample::select(&["", "h", "@h", "@[::1]:5", "@192.0.2.1"][..]), soup()),
+    ) {
+        for rest in [format!("{user}{host}{tail}"), user.clone()] {
+            let text = format!("{scheme}{rest}");
+            let uri = Uri::parse(&text).ok();
+            let parts = uri.map(|uri| {
+                (uri.user(), uri.password(), uri.host().unwrap(), uri.port(), uri.params_str(), uri.headers_str())
+            });
+            prop_assert_eq!(parts, plain_parts(&rest), "{}", text);
         }
     }
 

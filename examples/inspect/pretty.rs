@@ -67,7 +67,7 @@ pub(crate) fn faults(finding: &Finding<'_>, report: &Report<'_>) -> impl Iterato
 fn title(report: &Report<'_>) -> Option<String> {
     match report.outcome {
         Outcome::Request => Some(format!("{} {}", report.method?, report.request_uri?)),
-        Outcome::Response => Some(format!("{} {}", report.status?, report.reason?)),
+        Outcome::Response => Some(format!("{} {}", report.status?, report.reason.unwrap_or_default())),
         Outcome::Refused => None,
     }
 }

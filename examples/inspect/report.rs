@@ -98,13 +98,14 @@ impl<'a> Report<'a> {
             Message::Request(request) => Self {
                 outcome: Outcome::Request,
                 method: Some(request.method_str()),
-                request_uri: Some(request.uri_str()),
+                // Empty where it is no UTF-8.
+                request_uri: Some(request.uri_str()).filter(|uri| !uri.is_empty()),
                 ..about
             },
             Message::Response(response) => Self {
                 outcome: Outcome::Response,
                 status: Some(response.status()),
-                reason: Some(response.reason()),
+                reason: std::str::from_utf8(response.reason_bytes()).ok(),
                 ..about
             },
         }
@@ -176,11 +177,16 @@ impl<'a> Contact<'a> {
         Self {
             display: address.display_name(),
             uri: address.uri.as_str(),
-            q: params.value("q").and_then(|q| q.parse().ok()).filter(|q| (0.0..=1.0).contains(q)),
+            q: params.value("q").and_then(|q| q.parse().ok()).filter(|q| is_q(*q, address)),
             expires: params.value("expires").and_then(digits),
             params,
         }
     }
+}
+
+/// Whether the library reads the same: to it, what breaks the grammar is 1.
+fn is_q(q: f64, address: &NameAddr<'_>) -> bool {
+    q == f64::from(address.q()) / 1000.0
 }
 
 /// All values of a list, or none if one of them is missing to its reader.
@@ -197,7 +203,7 @@ fn digits(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// A value with each fold, a line end and the white space behind it, as one space (RFC 3261 7.3.1).
+/// A value with each fold, a line end and the white space around it, as one space (RFC 3261 7.3.1).
 pub(crate) fn unfolded(value: &[u8]) -> Cow<'_, str> {
     if !value.contains(&b'\n') {
         return String::from_utf8_lossy(value);
@@ -208,6 +214,7 @@ pub(crate) fn unfolded(value: &[u8]) -> Cow<'_, str> {
         if number == 0 {
             text.extend_from_slice(line);
         } else {
+            while text.pop_if(|byte| matches!(byte, b' ' | b'\t')).is_some() {}
             text.push(b' ');
             text.extend(line.iter().skip_while(|byte| matches!(byte, b' ' | b'\t')));
         }

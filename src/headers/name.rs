@@ -178,6 +178,7 @@ impl std::fmt::Display for HeaderName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn full_and_compact_names_are_known_in_any_case() {
@@ -201,10 +202,66 @@ mod tests {
         }
     }
 
+    /// All names, without a table.
+    fn plainly(name: &[u8]) -> HeaderName {
+        let lower = name.to_ascii_lowercase();
+        let is_it = |known: &&HeaderName| {
+            let full = known.as_str().to_ascii_lowercase();
+            // RFC 3261 20, 3515 2.1, 3841 9, 3892 3, 4028 4, 4474 9, 6665 8.2.
+            let compact = match *known {
+                HeaderName::AcceptContact => "a",
+                HeaderName::ReferredBy => "b",
+                HeaderName::ContentType => "c",
+                HeaderName::RequestDisposition => "d",
+                HeaderName::ContentEncoding => "e",
+                HeaderName::From => "f",
+                HeaderName::CallId => "i",
+                HeaderName::RejectContact => "j",
+                HeaderName::Supported => "k",
+                HeaderName::ContentLength => "l",
+                HeaderName::Contact => "m",
+                HeaderName::IdentityInfo => "n",
+                HeaderName::Event => "o",
+                HeaderName::ReferTo => "r",
+                HeaderName::Subject => "s",
+                HeaderName::To => "t",
+                HeaderName::AllowEvents => "u",
+                HeaderName::Via => "v",
+                HeaderName::SessionExpires => "x",
+                HeaderName::Identity => "y",
+                _ => return full.as_bytes() == lower,
+            };
+            full.as_bytes() == lower || compact.as_bytes() == lower
+        };
+        HeaderName::KNOWN.iter().find(is_it).copied().unwrap_or(HeaderName::Other)
+    }
+
     #[test]
-    fn a_name_finds_itself() {
-        for header in HeaderName::KNOWN {
-            assert_eq!(HeaderName::of(header.as_str().as_bytes()), *header);
+    fn every_letter_is_the_compact_form_that_it_should_be() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(HeaderName::of(&[byte]), plainly(&[byte]), "{byte}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_found_in_any_case_and_none_that_is_almost_one(
+            name in prop::sample::select(HeaderName::KNOWN),
+            upper in prop::collection::vec(any::<bool>(), 32),
+            at in any::<prop::sample::Index>(),
+            other in any::<u8>(),
+        ) {
+            let case = |(byte, upper): (u8, &bool)| {
+                if *upper { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() }
+            };
+            let mut text: Vec<u8> = name.as_str().bytes().zip(&upper).map(case).collect();
+            prop_assert_eq!(HeaderName::of(&text), name);
+            prop_assert_eq!(HeaderName::of(name.as_str().as_bytes()), name);
+            let at = at.index(text.len());
+            text[at] = other;
+            prop_assert_eq!(HeaderName::of(&text), plainly(&text));
+            text.truncate(at);
+            prop_assert_eq!(HeaderName::of(&text), plainly(&text));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `name-addr / addr-spec`, with parameters: From, To, Contact, Route, Record-Route, Path.
 
 use super::lex::{closing_quote, is_lws, is_word};
-use super::text::Unfolded;
+use super::text::{Unfolded, is_control, on_one_line, unquoted};
 use super::{Params, ValueError, ValueErrorKind, params, trim};
 use crate::uri::Uri;
 use std::borrow::Cow;
@@ -59,21 +59,7 @@ impl<'a> NameAddr<'a> {
         if self.display.is_empty() {
             return None;
         }
-        let quoted = self.display.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
-        let text = quoted.unwrap_or(self.display);
-        if !text.contains(['\\', '\r', '\n']) {
-            return Some(Cow::Borrowed(text));
-        }
-        let mut plain = String::with_capacity(text.len());
-        let mut chars = text.chars();
-        while let Some(c) = chars.next() {
-            match c {
-                '\\' if quoted.is_some() => plain.extend(chars.next()),
-                '\r' | '\n' => {}
-                _ => plain.push(c),
-            }
-        }
-        Some(Cow::Owned(plain))
+        Some(if self.display.starts_with('"') { unquoted(self.display) } else { on_one_line(self.display) })
     }
 
     /// The dialog tag of a From or To (RFC 3261 19.3).
@@ -146,8 +132,12 @@ impl Parts {
         let delimiter = delimiter.map_or(text.len(), |at| name_end + at);
         let before = text.get(name_end..delimiter).unwrap_or_default();
         if text.get(delimiter) == Some(&b'<') {
-            // RFC 4475 3.1.2.15: behind a comma another value would start wherever this is a list.
-            if !is_quoted && before.contains(&b',') {
+            // display-name = *( token LWS ) / quoted-string. Between tokens more than LWS is let pass, but no comma (RFC 4475
+            // 3.1.2.15): behind it another value would start wherever this is a list.
+            let is_odd =
+                |byte: &u8| if is_quoted { !is_space(byte) } else { *byte == b',' || is_control(*byte) };
+            let quoted = text.get(start..name_end).unwrap_or_default();
+            if before.iter().any(is_odd) || has_bare_control(quoted) {
                 return Err(start);
             }
             return Self::bracketed(text, start, delimiter);
@@ -169,6 +159,23 @@ impl Parts {
         let len = memchr::memchr(b'>', text.get(uri..).unwrap_or_default()).ok_or(uri)?;
         Ok(Self { display: start..open, uri: uri..uri + len, params: uri + len + 1 })
     }
+}
+
+/// Whether a quoted string has a control character that no backslash stands before (RFC 3261 25.1: qdtext has none, quoted-pair may).
+fn has_bare_control(quoted: &[u8]) -> bool {
+    // Nearly always there is none at all.
+    if !quoted.iter().any(|byte| is_control(*byte)) {
+        return false;
+    }
+    let mut bytes = quoted.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => drop(bytes.next()),
+            byte if is_control(*byte) => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Always with angle brackets, so that it is plain whose parameters they are.
@@ -253,6 +260,9 @@ mod tests {
         assert_eq!(name(r#""J Rosenberg \\\"" <sip:j@h>"#).as_deref(), Some(r#"J Rosenberg \""#));
         assert_eq!(name("Bob Smith <sip:b@h>").as_deref(), Some("Bob Smith"));
         assert_eq!(name("\"<sip:x@y>\" <sip:b@h>").as_deref(), Some("<sip:x@y>"));
+        assert_eq!(name("\"a\\\0\" <sip:b@h>").as_deref(), Some("a\0"));
+        assert_eq!(name("\"A  B \r\n   C\\\\\" <sip:b@h>").as_deref(), Some("A  B C\\"));
+        assert_eq!(name("A\r\n\t B <sip:b@h>").as_deref(), Some("A B"));
         assert_eq!(name("<sip:b@h>"), None);
     }
 
@@ -310,6 +320,10 @@ mod tests {
             "sip:a@h?x=y",
             "<sip:a@h> x",
             "B, A <sip:a@h>",
+            "\"A\" B <sip:a@h>",
+            "\"A\" \"B\" <sip:a@h>",
+            "\"A\0\" <sip:a@h>",
+            "A\0B <sip:a@h>",
         ] {
             assert!(NameAddr::parse(bad).is_err(), "{bad}");
         }

@@ -99,19 +99,34 @@ pub fn unquoted(text: &str) -> Cow<'_, str> {
     let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
         return Cow::Borrowed(text);
     };
-    if !inner.contains(['\\', '\r', '\n']) {
-        return Cow::Borrowed(inner);
+    let line = on_one_line(inner);
+    if !line.contains('\\') {
+        return line;
     }
-    let mut plain = String::with_capacity(inner.len());
-    let mut chars = inner.chars();
+    let mut plain = String::with_capacity(line.len());
+    let mut chars = line.chars();
     while let Some(c) = chars.next() {
         match c {
-            '\\' => plain.extend(chars.next().filter(|c| !matches!(c, '\r' | '\n'))),
-            '\r' | '\n' => {}
+            '\\' => plain.extend(chars.next()),
             _ => plain.push(c),
         }
     }
     Cow::Owned(plain)
+}
+
+/// Text with each fold as one space, the white space before it and behind it included: `LWS = [*WSP CRLF] 1*WSP` (RFC 3261 25.1).
+pub(super) fn on_one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\r', '\n']) {
+        return Cow::Borrowed(text);
+    }
+    let mut lines = text.split(['\r', '\n']);
+    let mut whole = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        whole.truncate(whole.trim_end_matches(is_lws).len());
+        whole.push(' ');
+        whole.push_str(line.trim_start_matches(is_lws));
+    }
+    Cow::Owned(whole)
 }
 
 /// Writes text as `quoted-string = SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE`.

@@ -1,9 +1,9 @@
 //! `Via` (RFC 3261 20.42, RFC 3581).
 
-use super::lex::{is_word, separator, sws, token};
+use super::lex::{is_lws, is_word, separator, sws, token};
 use super::{Params, ValueError, params};
 use crate::uri::HostPort;
-use nom::bytes::complete::{tag, tag_no_case};
+use nom::bytes::complete::{tag, tag_no_case, take_while1};
 use nom::sequence::delimited;
 use nom::{IResult, Parser};
 use std::borrow::Cow;
@@ -37,7 +37,7 @@ impl<'a> Via<'a> {
         let rest = text.strip_prefix("SIP/2.0/").or_else(|| spaced_protocol(text));
         let rest = rest.ok_or(ValueError::syntax(0))?;
         let (rest, transport) = token(rest).map_err(|_| ValueError::at(text, rest))?;
-        let (rest, _) = sws(rest).map_err(|_| ValueError::at(text, rest))?;
+        let (rest, _) = lws(rest).map_err(|_| ValueError::at(text, rest))?;
         let (sent_by, _, used) = HostPort::prefix(rest).ok_or_else(|| ValueError::at(text, rest))?;
         let rest = rest.get(used..).unwrap_or_default();
         let (sent_by, rest) = match sent_by.port {
@@ -151,6 +151,11 @@ fn spaced_port<'a>(sent_by: HostPort<'a>, rest: &'a str) -> (HostPort<'a>, &'a s
     port.map_or((sent_by, rest), |(after, port)| (HostPort { port: Some(port), ..sent_by }, after))
 }
 
+/// What stands between `sent-protocol` and `sent-by`, at least a space.
+fn lws(text: &str) -> IResult<&str, &str> {
+    take_while1(is_lws).parse(text)
+}
+
 fn digits(text: &str) -> IResult<&str, u16> {
     nom::character::complete::u16(text)
 }
@@ -229,6 +234,7 @@ mod tests {
             "SIP/3.0/UDP h",
             "SIP/2.0/UDP h:99999",
             "SIP/2.0/UDP h x",
+            "SIP/2.0/UDP[::1]",
         ] {
             assert!(Via::parse(bad).is_err(), "{bad}");
         }

@@ -299,6 +299,7 @@ fn odd_version(line: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn request(text: &str) -> Request {
         match Message::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap() {
@@ -368,6 +369,16 @@ mod tests {
         ] {
             let Ok(Message::Response(response)) = Message::parse(text) else { panic!("{text}") };
             assert_eq!((response.status(), response.reason()), (status, reason));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_colon_of_whole_words_is_found(
+            line in prop::collection::vec(prop::sample::select(&b"aa:9;\xba\xb9\xbb\0\x01\xff\n"[..]), 0..40),
+        ) {
+            let words = line.get(..line.len().min(24) / 8 * 8).unwrap();
+            prop_assert_eq!(colon(&line), words.iter().position(|byte| *byte == b':'));
         }
     }
 

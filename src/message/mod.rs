@@ -122,7 +122,7 @@ impl Request {
         self.head.str_at(self.method_span)
     }
 
-    /// The Request-URI as written.
+    /// The Request-URI as written; empty if it is no UTF-8.
     #[must_use]
     pub fn uri_str(&self) -> &str {
         self.head.str_at(self.uri)
@@ -178,10 +178,22 @@ impl Response {
         self.status
     }
 
-    /// The reason phrase.
+    /// The reason phrase; empty if it is no UTF-8.
     #[must_use]
     pub fn reason(&self) -> &str {
         self.head.str_at(self.reason)
+    }
+
+    /// The reason phrase's bytes.
+    #[must_use]
+    pub fn reason_bytes(&self) -> &[u8] {
+        self.head.bytes().get(self.reason.range()).unwrap_or_default()
+    }
+
+    fn has_our_version(&self) -> bool {
+        let line = self.head.bytes().get(self.head.start()..).unwrap_or_default();
+        let is_it = line.get(..7).is_some_and(|version| version.eq_ignore_ascii_case(b"SIP/2.0"));
+        is_it && matches!(line.get(7), Some(b' ' | b'\t'))
     }
 
     /// Whether it is provisional (1xx).

@@ -392,6 +392,10 @@ fn parse_sip(text: &str, scheme: usize) -> Result<Uri<'_>, UriError> {
             },
         },
     };
+    // A bracket stands in no user. What starts like an IPv6 reference goes to no other host.
+    if host_start > start && rest.first() == Some(&b'[') {
+        return fail(UriErrorKind::Character, start);
+    }
     let hostport = text.get(host_start..).and_then(HostPort::prefix);
     let Some((HostPort { host, port }, host_len, used)) = hostport else {
         return fail(UriErrorKind::Host, host_start);
@@ -629,6 +633,9 @@ mod tests {
             ("sip:a b@host", Character),
             ("sip:a%4@host", Character),
             ("sip:a@ho<st", Character),
+            ("sip:[::1]@host", Character),
+            ("sip:[::1];x=y@host", Character),
+            ("sip:[x@host", Character),
         ] {
             assert_eq!(Uri::parse(text).unwrap_err().kind, kind, "{text}");
         }

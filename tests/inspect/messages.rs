@@ -16,7 +16,7 @@ const REGISTER: &[u8] = b"REGISTER sip:registrar.biloxi.example SIP/2.0\r\n\
     Path: <sip:p1.example;lr>\r\n\
     Record-Route: <sip:r1.example;lr>\r\n\
     Expires: 7200\r\n\
-    Subject:  a\r\n \t b\r\n\xff c \r\n\
+    Subject:  a \t\r\n \t b\r\n\xff c \r\n\
     l: 4\r\n\r\nbodytail";
 
 #[test]
@@ -68,6 +68,19 @@ fn bytes_that_are_no_text_are_shown_as_such() {
     assert_eq!(line["call_id"], Value::Null);
     assert_eq!(line["headers"][4], json!(["Call-ID", "a\u{fffd}\u{fffd}"]));
     assert_eq!(line["answer"], 400);
+    let latin = |name, text: &str| {
+        self::line(name, text.chars().map(|c| u8::try_from(c).unwrap()).collect::<Vec<_>>())
+    };
+    assert_eq!(latin("reason", "SIP/2.0 404 Non trouvé\r\n\r\n")["reason"], Value::Null);
+    assert_eq!(latin("uri", "OPTIONS sip:é SIP/2.0\r\n\r\n")["request_uri"], Value::Null);
+}
+
+#[test]
+fn preferences_are_those_of_the_grammar() {
+    let contacts = "Contact: <sip:h>;q=0.333, <sip:h>;q=1.0, <sip:h>;q=.5, <sip:h>;q=1e-1, <sip:h>;q=0.1234, <sip:h>;q=2";
+    let line = line("q", OPTIONS.replace("Call-ID", &format!("{contacts}\r\nCall-ID")));
+    let q: Vec<_> = line["contacts"].as_array().unwrap().iter().map(|contact| &contact["q"]).collect();
+    assert_eq!(q, [&json!(0.333), &json!(1.0), &Value::Null, &Value::Null, &Value::Null, &Value::Null]);
 }
 
 #[test]

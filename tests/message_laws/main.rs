@@ -9,6 +9,7 @@ mod checks;
 mod edits;
 mod lines;
 mod made;
+mod peeks;
 
 use made::{made, mutated};
 use proptest::prelude::*;

@@ -10,6 +10,9 @@ pub enum Defect {
     /// A start line with other white space than its two single spaces.
     #[error("Bad Start Line")]
     StartLine,
+    /// Another version than SIP/2.0 (RFC 3261 7.2). A request is answered 505 for it.
+    #[error("Bad SIP Version")]
+    Version,
     /// A status code above 699 (RFC 3261 7.2).
     #[error("Bad Status Code")]
     StatusCode,

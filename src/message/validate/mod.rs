@@ -11,6 +11,7 @@ mod server;
 mod syntax;
 
 use super::{Request, Response};
+use crate::headers::{HeaderName, Method};
 pub use defect::Defect;
 pub use fault::Fault;
 pub use rules::Rules;
@@ -21,6 +22,15 @@ struct Check<'r> {
     request: &'r Request,
     rules: &'r Rules<'r>,
     census: Census,
+}
+
+impl Check<'_> {
+    /// Whether there is a header field `name` that asks for an extension, and it is to be judged. An ACK or CANCEL belongs to a request
+    /// that was (RFC 3261 8.2.2.3).
+    fn asks_by(&self, name: HeaderName) -> bool {
+        let is_judged = !matches!(self.request.method(), Method::Ack | Method::Cancel);
+        is_judged && self.rules.extensions.is_some() && self.census.has(name)
+    }
 }
 
 /// One thing to look at.
@@ -46,14 +56,17 @@ impl Request {
 }
 
 impl Response {
-    /// Checks what the response is matched and forwarded by: Via, From, To, Call-ID and CSeq, the status, the body's length.
+    /// Checks what the response is matched and forwarded by: Via, From, To, Call-ID and CSeq, the version, the status, the body's length.
     /// One that does not pass is dropped (RFC 3261 8.1.3 and 18.1.2). Nobody can be told of its other faults, so there is no harm
     /// in them: a line that is no header field, for one.
     ///
     /// # Errors
     /// The first [`Defect`], most basic first.
     pub fn validate(&self) -> Result<(), Defect> {
-        // RFC 3261 7.2: there are six classes.
+        // RFC 3261 7.2: the version is SIP/2.0, and there are six classes.
+        if !self.has_our_version() {
+            return Err(Defect::Version);
+        }
         if self.status() > 699 {
             return Err(Defect::StatusCode);
         }

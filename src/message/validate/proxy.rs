@@ -1,9 +1,22 @@
-//! What a proxy looks at before it forwards: RFC 3261 16.3 steps 2 to 5, and RFC 5393.
+//! What a proxy looks at before it forwards: RFC 3261 16.3 steps 1 to 5, and RFC 5393.
 
 use super::server::unknown_tags;
 use super::{Check, Fault};
-use crate::headers::field::{MaxBreadth, ProxyRequire};
-use crate::headers::{HeaderName, Method};
+use crate::headers::Method;
+use crate::headers::field::{Field, MaxBreadth, ProxyRequire};
+
+/// Step 1: what the other steps look at is well-formed. None of them speaks before.
+pub(super) fn components(check: &Check<'_>) -> Result<(), Fault> {
+    let request = check.request;
+    request.max_forwards()?;
+    if check.asks_by(ProxyRequire::NAME) {
+        request.each::<ProxyRequire>().try_for_each(|tag| tag.map(drop))?;
+    }
+    if check.asks_by(MaxBreadth::NAME) {
+        request.typed::<MaxBreadth>()?;
+    }
+    Ok(())
+}
 
 /// Step 2, and 8.2.2.1 for servers.
 pub(super) fn scheme(check: &Check<'_>) -> Result<(), Fault> {
@@ -30,9 +43,11 @@ pub(super) fn extensions(check: &Check<'_>) -> Result<(), Fault> {
     unknown_tags::<ProxyRequire>(check)
 }
 
-/// RFC 5393 5.3.3: too little breadth for even one branch. CANCEL is not proxied (5.3.6), and nothing answers an ACK.
+/// RFC 5393 5.3.3: too little breadth for even one branch.
 pub(super) fn breadth(check: &Check<'_>) -> Result<(), Fault> {
-    let judged = matches!(check.request.method(), Method::Ack | Method::Cancel);
-    let asks = check.census.has(HeaderName::MaxBreadth) && !judged && check.rules.extensions.is_some();
-    if asks && check.request.typed::<MaxBreadth>()?.get() == 0 { Err(Fault::new(440)) } else { Ok(()) }
+    if check.asks_by(MaxBreadth::NAME) && check.request.typed::<MaxBreadth>()?.get() == 0 {
+        Err(Fault::new(440))
+    } else {
+        Ok(())
+    }
 }

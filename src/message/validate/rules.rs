@@ -57,6 +57,7 @@ const PROXY: &[Step] = &[
     syntax::version,
     syntax::message,
     syntax::request_uri,
+    proxy::components,
     proxy::scheme,
     proxy::hops,
     proxy::loops,

@@ -30,14 +30,13 @@ pub(super) fn extensions(check: &Check<'_>) -> Result<(), Fault> {
     unknown_tags::<Require>(check)
 }
 
-/// 420 with those tags of `F` that are not known. ACK and CANCEL are of a request whose tags were judged (8.2.2.3).
+/// 420 with those tags of `F` that are not known.
 pub(super) fn unknown_tags<F>(check: &Check<'_>) -> Result<(), Fault>
 where
     F: for<'a> Field<View<'a> = Token<'a>>,
 {
     let (request, rules) = (check.request, check.rules);
-    let judged = matches!(request.method(), Method::Ack | Method::Cancel);
-    let Some(known) = rules.extensions.filter(|_| !judged && check.census.has(F::NAME)) else {
+    let Some(known) = rules.extensions.filter(|_| check.asks_by(F::NAME)) else {
         return Ok(());
     };
     let mut unknown = String::new();

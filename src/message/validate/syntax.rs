@@ -4,7 +4,7 @@
 use super::{Check, Defect, Fault};
 use crate::headers::{HeaderName, Method, number};
 use crate::message::Head;
-use crate::uri::{Host, Uri, unescape};
+use crate::uri::{Host, Scheme, Uri, unescape};
 
 /// Header fields that a message has once (RFC 3261 7.3.1 and table 2).
 const SINGLE: [HeaderName; 6] = [
@@ -26,19 +26,17 @@ pub(super) struct Census {
     repeated: u128,
     count: usize,
     longest: usize,
-    has_bare_cr: bool,
 }
 
 impl Census {
     pub(super) fn of(head: &Head) -> Self {
         let mut census = Self::default();
         for header in head.headers() {
-            let (bit, value) = (bit(header.id), header.value_bytes());
+            let bit = bit(header.id);
             census.repeated |= census.present & bit;
             census.present |= bit;
             census.count += 1;
-            census.longest = census.longest.max(header.name().len() + value.len());
-            census.has_bare_cr |= has_bare_cr(value);
+            census.longest = census.longest.max(header.name().len() + header.value_bytes().len());
         }
         census
     }
@@ -82,7 +80,7 @@ pub(super) fn version(check: &Check<'_>) -> Result<(), Fault> {
 /// The header fields that a request and the responses to it share.
 pub(super) fn message(check: &Check<'_>) -> Result<(), Fault> {
     let request = check.request;
-    header_lines(request, &check.census)?;
+    header_lines(request)?;
     identity(request, &check.census)?;
     if request.cseq()?.method != request.method_str() {
         return Err(Defect::CSeqMethod.into());
@@ -114,6 +112,10 @@ pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Fault> {
 
 /// What a URI may have, and that of a request may not.
 fn parameters(uri: &Uri<'_>) -> Result<(), Defect> {
+    // What these parts are in other schemes is for whoever knows the scheme to judge: to others it is 416 (RFC 3261 16.3 step 2).
+    if matches!(uri.scheme(), Scheme::Other(_)) {
+        return Ok(());
+    }
     // RFC 6874 4: a zone never leaves the host that it is a name for.
     if matches!(uri.host(), Some(Host::V6Zone(..))) {
         return Err(Defect::RequestUri);
@@ -133,9 +135,11 @@ fn parameters(uri: &Uri<'_>) -> Result<(), Defect> {
     Ok(())
 }
 
-fn header_lines(head: &Head, census: &Census) -> Result<(), Defect> {
-    // A CR that ends no line ends one for some implementations, which would see a header field that we do not.
-    if head.malformed_line().is_some() || census.has_bare_cr { Err(Defect::HeaderLine) } else { Ok(()) }
+fn header_lines(head: &Head) -> Result<(), Defect> {
+    // A CR that ends no line ends one for some implementations, which would see a header field that we do not, or the end of the
+    // head. It need not stand within a value: those have no white space around them.
+    let lines = head.bytes().get(head.start()..head.head_end()).unwrap_or_default();
+    if head.malformed_line().is_some() || has_bare_cr(lines) { Err(Defect::HeaderLine) } else { Ok(()) }
 }
 
 /// Who sent the message, to whom, and the way that its responses take back.
@@ -163,6 +167,6 @@ pub(super) fn body(head: &Head) -> Result<(), Defect> {
     if head.is_cut() { Err(Defect::Cut) } else { Ok(()) }
 }
 
-fn has_bare_cr(value: &[u8]) -> bool {
-    memchr::memchr_iter(b'\r', value).any(|at| value.get(at + 1) != Some(&b'\n'))
+fn has_bare_cr(lines: &[u8]) -> bool {
+    memchr::memchr_iter(b'\r', lines).any(|at| lines.get(at + 1) != Some(&b'\n'))
 }

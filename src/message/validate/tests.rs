@@ -51,7 +51,13 @@ fn each_defect_has_its_status_and_says_what_is_wrong() {
     assert_eq!(proxy("SIP/2.0\r\nVia", "SIP/7.0\r\nVia"), "505 Version Not Supported");
     assert_eq!(proxy("Call-ID: x\r\n", ""), "400 Missing Call-ID Header Field");
     assert_eq!(proxy("Call-ID: x", "no colon here"), "400 Bad Header Field");
+    for id in ["", "a b", "a\r\n b", "a\0"] {
+        assert_eq!(proxy("Call-ID: x", &format!("Call-ID: {id}")), "400 Bad Call-ID Header Field", "{id:?}");
+    }
+    assert_eq!(proxy("Call-ID: x", "Call-ID:\r\n a=b,c;\u{e9}@@"), FINE);
     assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\rEvil: b"), "400 Bad Header Field");
+    assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: \rEvil: b"), "400 Bad Header Field");
+    assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\r\r\nEvil: b"), "400 Bad Header Field");
     assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\r\n b"), FINE);
     assert_eq!(proxy("<sip:a@h>", "<sip:a@h"), "400 Bad From Header Field");
     assert_eq!(proxy("To: <sip:b@h>", "To: <sip:b@h>\r\nt: <sip:c@h>"), "400 Repeated To Header Field");
@@ -60,10 +66,30 @@ fn each_defect_has_its_status_and_says_what_is_wrong() {
     assert_eq!(proxy("Content-Length: 0", "Content-Length: -5"), "400 Bad Content-Length Header Field");
     assert_eq!(proxy("OPTIONS sip:h SIP", "OPTIONS sip:h; x SIP"), "400 Bad Request-URI");
     assert_eq!(proxy("OPTIONS sip:h", "OPTIONS nobody:h"), "416 Unsupported URI Scheme");
+    for uri in ["http://h/a?b=c", "mailto:a@b?subject=c", "nobody:h;x;x", "urn:service:sos?+a"] {
+        assert_eq!(proxy("OPTIONS sip:h", &format!("OPTIONS {uri}")), "416 Unsupported URI Scheme", "{uri}");
+    }
     assert_eq!(proxy("Max-Forwards: 70", "Max-Forwards: 300"), "400 Bad Max-Forwards Header Field");
     assert_eq!(proxy("Via: SIP/2.0/UDP a", "Via: SIP/2.0/UDP"), "400 Bad Via Header Field");
     assert_eq!(proxy("Via", "Vib"), "400 Missing Via Header Field");
     assert_eq!(proxy("Max-Forwards: 70", "Route: <x"), "400 Bad Route Header Field");
+}
+
+#[test]
+fn what_breaks_the_grammar_comes_before_what_cannot_be_done() {
+    let (scheme, spent) = (("OPTIONS sip:h", "OPTIONS nobody:h"), ("Max-Forwards: 70", "Max-Forwards: 0"));
+    let judge = |(from, to): (&str, &str), field: &str| {
+        verdict(&Rules::proxy(), &with(field).replace(from, to).replace("OPTIONS", "INFO"))
+    };
+    assert_eq!(judge(scheme, "Proxy-Require: a b"), "400 Bad Proxy-Require Header Field");
+    assert_eq!(judge(spent, "Proxy-Require: a b"), "400 Bad Proxy-Require Header Field");
+    assert_eq!(judge(spent, "Max-Breadth: x"), "400 Bad Max-Breadth Header Field");
+    assert_eq!(judge(spent, "Proxy-Require: a"), "483 Too Many Hops");
+    let hops = with("").replace("Max-Forwards: 70", "Max-Forwards: x").replace("sip:h ", "nobody:h ");
+    assert_eq!(
+        verdict(&Rules::proxy(), &hops.replace("x\r\n\r\n", "x\r\n")),
+        "400 Bad Max-Forwards Header Field"
+    );
 }
 
 #[test]
@@ -256,6 +282,9 @@ fn a_response_is_held_to_what_it_is_matched_by() {
     assert_eq!(judge("", ""), Ok(()));
     assert_eq!(judge("200 OK", "699 "), Ok(()));
     assert_eq!(judge("200 OK", "700 Far"), Err(Defect::StatusCode));
+    assert_eq!(judge("SIP/2.0 200", "sip/2.0 200"), Ok(()));
+    assert_eq!(judge("SIP/2.0 200", "SIP/3.0 200"), Err(Defect::Version));
+    assert_eq!(judge("SIP/2.0 200", "SIP/2.00 200"), Err(Defect::Version));
     assert_eq!(judge("Via", "Vib"), Err(Defect::Missing(HeaderName::Via)));
     assert_eq!(judge("CSeq: 1", "CSeq: 9292394834772304023312"), Err(Defect::Malformed(HeaderName::CSeq)));
     assert_eq!(judge("Call-ID: x", "Call-ID: x\r\ni: y"), Err(Defect::Repeated(HeaderName::CallId)));
