@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub(crate) use context::{Patience, Plan};
-pub(crate) use forward::{forward, is_loop, own_branch};
+pub(crate) use forward::{breadth_of, forward, is_loop, own_branch};
 
 /// Timer C: above three minutes (RFC 3261 16.6 step 11).
 const TIMER_C: Duration = Duration::from_secs(185);
@@ -180,10 +180,18 @@ impl Proxy {
     ) -> Option<Silence> {
         self.abandon_branches(ctx, transactions, id);
         let context = self.contexts.get_mut(id.0)?;
-        let group = context.groups.pop_front()?;
+        let mut group = context.groups.pop_front()?;
         let hop = group.first().map(|target| target.hop);
-        for target in group {
-            start_branch(ctx, transactions, context, id, &target);
+        // RFC 5393 5.3.3: the breadth is shared among those that are tried at once; who is left without one is tried later.
+        let breadth = breadth_of(&context.request);
+        let later = group.split_off(group.len().min(breadth as usize));
+        if !later.is_empty() {
+            context.groups.push_front(later);
+        }
+        let targets = u32::try_from(group.len()).unwrap_or(breadth);
+        for (target, i) in group.iter().zip(0..) {
+            let share = breadth / targets + u32::from(i < breadth % targets);
+            start_branch(ctx, transactions, context, id, target, share);
         }
         let proxy = hop.and_then(Hop::proxy);
         if !context.is_pending() {
@@ -509,8 +517,9 @@ fn start_branch(
     context: &mut ResponseContext,
     id: ContextId,
     target: &Target,
+    breadth: u32,
 ) {
-    let Some(sent) = forward(ctx, &context.request, context.source, &context.plan, target) else {
+    let Some(sent) = forward(ctx, &context.request, context.source, &context.plan, target, breadth) else {
         return;
     };
     let (method, name) = (context.request.method(), context.request.method_str());

@@ -1,6 +1,6 @@
 //! Requests outside a dialog (`sas.md` 4.2-4.4).
 
-use super::{Decision, Outcome, Query, Reason, Source, Step, Target, View, own_routes};
+use super::{Decision, Outcome, Query, Reason, Source, Step, Target, View, address_of, own_routes};
 use crate::headers::{HeaderName, Method};
 use crate::registrar::{Binding, Standing};
 use crate::uri::{AorKey, Uri};
@@ -115,7 +115,7 @@ fn from_proxy(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Ve
     reasons.push(Reason::CameFromProxy);
     let own = own_routes(query.request, view);
     let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
-    if let Some(address) = route.and_then(|route| view.address(&route.uri)) {
+    if let Some(address) = route.and_then(|route| address_of(&route.uri)) {
         reasons.push(Reason::RouteLeadsThere);
         return decision(
             Outcome::Forward(vec![vec![Target::address(address)]]),
@@ -131,7 +131,7 @@ fn from_proxy(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Ve
         reasons.push(Reason::NamesUs);
         return decision(Outcome::Answer(404), Step::NoRoute, reasons, 0);
     }
-    match view.address(uri) {
+    match address_of(uri) {
         Some(address) => {
             reasons.push(Reason::NamesAddress);
             let target = gateway_or_address(view, uri, address);

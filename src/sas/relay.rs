@@ -7,7 +7,7 @@ use super::{Actions, Notice, Sas};
 use crate::headers::Method;
 use crate::message::{Fault, Request};
 use crate::mode::{ModeEvent, State};
-use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, forward};
+use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, breadth_of, forward};
 use crate::routing::{Decision, Outcome, Query, Source, Step, decide};
 use crate::transaction::{ServerId, Unanswered};
 use crate::transport::{Outbox as _, Peer};
@@ -123,7 +123,7 @@ impl Sas {
         };
         let ctx = &mut self.world.ctx(out);
         for target in groups.first().into_iter().flatten() {
-            if let Some(sent) = forward(ctx, ack, from, &plan, target) {
+            if let Some(sent) = forward(ctx, ack, from, &plan, target, breadth_of(ack)) {
                 ctx.out.send(sent.peer, sent.bytes);
             }
         }

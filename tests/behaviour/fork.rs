@@ -182,3 +182,47 @@ fn a_2xx_without_the_callers_via_ends_the_request_all_the_same() {
         rig.drain();
     }
 }
+
+/// RFC 5393 5.3.3.
+#[test]
+fn max_breadth_is_added_kept_and_never_above_ours() {
+    for (asked, sent) in [("", "60"), ("Max-Breadth: 7", "7"), ("Max-Breadth: 4000000000", "60")] {
+        for mut rig in [Rig::new(), Rig::lost()] {
+            rig.bind("bob", BOB);
+            for method in ["MESSAGE", "ACK"] {
+                let text = in_dialog(method, &format!("sip:bob@{BOB}"), method, &[]);
+                let text = if asked.is_empty() { text } else { with(&text, asked) };
+                assert_eq!(rig.feed_one(ALICE, text).all("Max-Breadth"), [sent], "{method}");
+            }
+        }
+    }
+}
+
+#[test]
+fn branches_of_a_fork_share_the_breadth() {
+    let mut rig = two_phones("");
+    let (a, b) = both_called(&mut rig);
+    assert_eq!((a.header("Max-Breadth"), b.header("Max-Breadth")), ("30", "30"));
+    let mut rig = two_phones("");
+    let sent = rig.feed(ALICE, with(&request("INVITE", BOB_URI, "c1"), "Max-Breadth: 5"));
+    let shares: Vec<&str> = of(&sent, "INVITE").iter().map(|sent| sent.header("Max-Breadth")).collect();
+    assert_eq!(shares, ["3", "2"]);
+}
+
+/// "A proxy receiving a request with a Max-Breadth of 1 can only fork serially".
+#[test]
+fn with_a_breadth_of_one_phones_are_tried_one_after_the_other() {
+    let mut rig = two_phones("");
+    let sent = rig.feed(ALICE, with(&request("INVITE", BOB_URI, "c1"), "Max-Breadth: 1"));
+    let first = of(&sent, "INVITE");
+    assert_eq!((first.len(), first[0].header("Max-Breadth")), (1, "1"));
+    let first = first[0].clone();
+    let sent = rig.feed(&first.to.to_string(), first.answer(486, ""));
+    let second = of(&sent, "INVITE")[0].clone();
+    assert!(second.to != first.to && second.header("Max-Breadth") == "1");
+    assert_eq!(
+        briefs(&rig.feed(&second.to.to_string(), second.answer(486, ""))).last(),
+        Some(&format!("486 {ALICE}"))
+    );
+    rig.drain();
+}
