@@ -52,12 +52,18 @@ pub(super) struct ResponseContext {
     pub(super) groups: VecDeque<Vec<Target>>,
     pub(super) branches: Vec<Branch>,
     pub(super) best: Option<Response>,
+    /// All that are 401 or 407.
+    pub(super) challenges: Vec<Response>,
     /// When the latest group was started.
     pub(super) sent_at: Instant,
     pub(super) is_answered: bool,
     /// Answered with a 2xx to an INVITE.
     pub(super) is_accepted: bool,
     pub(super) is_cancelled: bool,
+    /// Some branch ended without a final response.
+    pub(super) is_timed_out: bool,
+    /// When a non-INVITE gets its 100.
+    pub(super) trying: Option<TimerId>,
     pub(super) patience: Option<TimerId>,
     pub(super) timer_c: Option<TimerId>,
     pub(super) end: Option<TimerId>,
@@ -73,10 +79,13 @@ impl ResponseContext {
             plan,
             branches: Vec::new(),
             best: None,
+            challenges: Vec::new(),
             sent_at: Instant::ZERO,
             is_answered: false,
             is_accepted: false,
             is_cancelled: false,
+            is_timed_out: false,
+            trying: None,
             patience: None,
             timer_c: None,
             end: None,
@@ -105,9 +114,20 @@ pub(super) struct Branch {
     pub(super) state: BranchState,
     /// Given up for others: only a 2xx still counts.
     pub(super) is_abandoned: bool,
-    pub(super) cancel_wanted: bool,
-    pub(super) cancel_sent: bool,
+    pub(super) cancel: Cancel,
 }
+
+/// How far the CANCEL of a branch is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cancel {
+    Unwanted,
+    /// It waits for a provisional response (RFC 3261 9.1).
+    Wanted(Reason),
+    Sent,
+}
+
+/// Why a branch is cancelled: the value of a Reason field (RFC 3326), or nothing.
+pub(super) type Reason = Box<str>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BranchState {
@@ -130,14 +150,7 @@ impl BranchState {
 
 impl Branch {
     pub(super) const fn new(client: ClientId, hop: Hop) -> Self {
-        Self {
-            client,
-            hop,
-            state: BranchState::Calling,
-            is_abandoned: false,
-            cancel_wanted: false,
-            cancel_sent: false,
-        }
+        Self { client, hop, state: BranchState::Calling, is_abandoned: false, cancel: Cancel::Unwanted }
     }
 
     pub(super) const fn is_done(&self) -> bool {

@@ -129,9 +129,24 @@ fn consume_credentials(edits: &mut Edits<'_>, request: &Request, realm: &str) {
 
 /// A response without its topmost Via, which is ours (16.7 step 3). None if there is no other: it was for us.
 pub(super) fn upstream_response(response: &Response) -> Option<Bytes> {
+    upstream_response_with(response, std::iter::empty())
+}
+
+/// The same, with the challenges of `others` below its own (16.7 step 7: "without modification").
+pub(super) fn upstream_response_with<'a>(
+    response: &Response,
+    others: impl Iterator<Item = &'a Response>,
+) -> Option<Bytes> {
     response.vias().nth(1)?.ok()?;
     let mut edits = Edits::new(response);
     edits.remove_values(HeaderName::Via, 1);
+    for other in others {
+        for name in [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate] {
+            for challenge in other.all(name) {
+                edits.append(name, challenge.value());
+            }
+        }
+    }
     Some(edits.finish())
 }
 

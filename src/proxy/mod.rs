@@ -7,11 +7,12 @@
 //! forbids a late one); each branch ends, by its transaction's timers, by Timer C, or by the CANCEL that follows it.
 
 mod best;
+mod cancel;
 mod context;
 mod forward;
 
-use crate::headers::Method;
-use crate::message::{Fault, Request, RequestBuilder, Response, ResponseBuilder};
+use crate::headers::{HeaderName, Method};
+use crate::message::{Fault, Request, Response, ResponseBuilder};
 use crate::routing::{Hop, Source, Target};
 use crate::time::{Instant, Timers};
 use crate::transaction::{
@@ -20,7 +21,8 @@ use crate::transaction::{
 use crate::transport::{Ctx, Peer};
 use crate::upstream::TargetId;
 use best::Final;
-use context::{Branch, BranchState, ResponseContext};
+use cancel::{ELSEWHERE, cancel_all, cancel_branch};
+use context::{Branch, BranchState, Cancel, ResponseContext};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -29,6 +31,10 @@ pub(crate) use forward::{breadth_of, forward, is_loop, own_branch};
 
 /// Timer C: above three minutes (RFC 3261 16.6 step 11).
 const TIMER_C: Duration = Duration::from_secs(185);
+
+/// When a non-INVITE without an answer gets a 100: the time that Timer E takes to reach T2, neither before nor after (RFC 4320
+/// 4.1). That is T1 + 2*T1 + 4*T1.
+const TRYING: Duration = Duration::from_millis(3500);
 
 /// Names a response context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +78,7 @@ pub(crate) struct Relayed<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum Due {
+    Trying(ContextId),
     Patience(ContextId),
     TimerC(ContextId),
     End(ContextId),
@@ -109,15 +116,23 @@ impl Proxy {
         plan: Plan,
     ) -> Option<Silence> {
         let is_invite = request.method() == Method::Invite;
+        let id = ContextId(self.contexts.insert(ResponseContext::new(server, request, source, plan)));
+        self.by_server.insert(server, id);
         if is_invite {
             // 17.2.1: a 100 unless an answer is sure to come within 200 ms.
-            let trying = ResponseBuilder::new(&request, source.address, 100, "").finish();
-            transactions.respond(ctx, server, 100, trying);
+            self.respond_trying(ctx, transactions, id);
+        } else if let Some(context) = self.contexts.get_mut(id.0) {
+            context.trying = Some(self.timers.arm(ctx.now + TRYING, Due::Trying(id)));
         }
-        let context = ResponseContext::new(server, request, source, plan);
-        let id = ContextId(self.contexts.insert(context));
-        self.by_server.insert(server, id);
         self.advance(ctx, transactions, id)
+    }
+
+    fn respond_trying(&mut self, ctx: &mut Ctx<'_>, transactions: &mut Transactions, id: ContextId) {
+        if let Some(context) = self.contexts.get_mut(id.0) {
+            context.trying = None;
+            let trying = ResponseBuilder::new(&context.request, context.source.address, 100, "");
+            transactions.respond(ctx, context.server, 100, trying.finish());
+        }
     }
 
     /// What is known of a context.
@@ -289,7 +304,13 @@ impl Proxy {
     }
 
     /// A CANCEL came for the INVITE `server` (RFC 3261 16.10).
-    pub(crate) fn cancel(&mut self, ctx: &mut Ctx<'_>, transactions: &mut Transactions, server: ServerId) {
+    pub(crate) fn cancel(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        transactions: &mut Transactions,
+        server: ServerId,
+        cancel: &Request,
+    ) {
         let Some(&id) = self.by_server.get(&server) else {
             return;
         };
@@ -298,9 +319,8 @@ impl Proxy {
         {
             context.is_cancelled = true;
             context.groups.clear();
-            for branch in &mut context.branches {
-                cancel_branch(ctx, transactions, branch);
-            }
+            let reasons: Vec<&str> = cancel.values(HeaderName::Reason).collect();
+            cancel_all(ctx, transactions, context, &reasons.join(", "));
         }
     }
 
@@ -311,7 +331,7 @@ impl Proxy {
             let is_invite = context.request.method() == Method::Invite;
             for branch in &mut context.branches {
                 branch.is_abandoned = true;
-                cancel_branch(ctx, transactions, branch);
+                cancel_branch(ctx, transactions, branch, "");
                 if is_invite {
                     transactions.stop_resending(branch.client);
                 }
@@ -341,10 +361,11 @@ impl Proxy {
         match status {
             100..=199 => {
                 branch.state = branch.state.on_provisional();
-                if branch.cancel_wanted {
-                    cancel_branch(ctx, transactions, branch);
+                if branch.cancel != Cancel::Unwanted {
+                    cancel_branch(ctx, transactions, branch, "");
                 }
-                let counts = !branch.is_abandoned && !context.is_answered;
+                // RFC 4320 4.1: a non-INVITE gets no provisional response but 100.
+                let counts = !branch.is_abandoned && !context.is_answered && is_invite;
                 // 16.7 step 2: Timer C starts again with each provisional response but 100.
                 if status > 100 && counts {
                     if let Some(timer) = context.timer_c.take() {
@@ -372,9 +393,7 @@ impl Proxy {
                     context.is_answered = true;
                 }
                 context.groups.clear();
-                for branch in &mut context.branches {
-                    cancel_branch(ctx, transactions, branch);
-                }
+                cancel_all(ctx, transactions, context, ELSEWHERE);
                 self.reap(ctx.now, id);
                 None
             }
@@ -382,13 +401,11 @@ impl Proxy {
                 branch.state = BranchState::Done;
                 let hop = branch.hop;
                 if !branch.is_abandoned {
-                    best::keep_better(&mut context.best, response);
+                    best::keep(context, response);
                     if status >= 600 {
                         // 16.7 step 5: a 6xx ends the search.
                         context.groups.clear();
-                        for branch in &mut context.branches {
-                            cancel_branch(ctx, transactions, branch);
-                        }
+                        cancel_all(ctx, transactions, context, &format!("SIP;cause={status}"));
                     }
                 }
                 self.settle(ctx, transactions, id, best::tries_next(hop, status))
@@ -405,13 +422,15 @@ impl Proxy {
         kind: SilenceKind,
     ) -> Option<Silence> {
         let id = ContextId::from(unanswered.owner?);
-        let branch = self.contexts.get_mut(id.0)?.branch_mut(unanswered.client)?;
+        let context = self.contexts.get_mut(id.0)?;
+        let branch = context.branch_mut(unanswered.client)?;
         let (hop, before) = (branch.hop, std::mem::replace(&mut branch.state, BranchState::Done));
         if branch.is_abandoned {
             // Its silence was noted when it was given up, and what was tried instead goes on.
             self.reap(ctx.now, id);
             return None;
         }
+        context.is_timed_out |= kind == SilenceKind::TimedOut;
         if before == BranchState::Proceeding {
             // It has taken the request on, so it is not silent: the same as its own 408 (16.7, 16.8).
             return self.settle(ctx, transactions, id, best::tries_next(hop, 408));
@@ -453,6 +472,7 @@ impl Proxy {
     pub(crate) fn on_tick(&mut self, ctx: &mut Ctx<'_>, transactions: &mut Transactions) -> Option<Silence> {
         while let Some(due) = self.timers.pop_due(ctx.now) {
             match due {
+                Due::Trying(id) => self.respond_trying(ctx, transactions, id),
                 Due::Patience(id) => {
                     if let Some(context) = self.contexts.get_mut(id.0) {
                         context.patience = None;
@@ -465,9 +485,7 @@ impl Proxy {
                     // 16.8: CANCEL what has answered provisionally; the rest ends by its own timers.
                     if let Some(context) = self.contexts.get_mut(id.0) {
                         context.timer_c = None;
-                        for branch in &mut context.branches {
-                            cancel_branch(ctx, transactions, branch);
-                        }
+                        cancel_all(ctx, transactions, context, "");
                     }
                 }
                 Due::End(id) => self.remove(id),
@@ -495,7 +513,9 @@ impl Proxy {
         if let Some(context) = self.contexts.remove(id.0) {
             self.by_server.remove(&context.server);
             self.waiting.remove(&id);
-            for timer in [context.patience, context.timer_c, context.end].into_iter().flatten() {
+            for timer in
+                [context.trying, context.patience, context.timer_c, context.end].into_iter().flatten()
+            {
                 self.timers.cancel(timer);
             }
         }
@@ -526,24 +546,4 @@ fn start_branch(
     let outgoing = Outgoing { method, name, branch: &sent.branch, bytes: sent.bytes, peer: sent.peer };
     let client = transactions.start(ctx, outgoing, Some(Owner(id.0)));
     context.branches.push(Branch::new(client, target.hop));
-}
-
-/// Cancels a branch that is an INVITE: at once if it has had a provisional response, else as soon as one comes (RFC 3261
-/// 9.1). A transaction that was cancelled lives for another 64*T1 at most.
-fn cancel_branch(ctx: &mut Ctx<'_>, transactions: &mut Transactions, branch: &mut Branch) {
-    branch.cancel_wanted = true;
-    if branch.state != BranchState::Proceeding || branch.cancel_sent {
-        return;
-    }
-    branch.cancel_sent = true;
-    let Some((invite, peer)) = transactions.invite_request(branch.client) else {
-        return;
-    };
-    let (Ok(via), Ok(cancel)) = (invite.top_via(), RequestBuilder::cancel(&invite)) else {
-        return;
-    };
-    let own = via.branch().unwrap_or_default();
-    let outgoing = Outgoing { method: Method::Cancel, name: "CANCEL", branch: own, bytes: cancel, peer };
-    transactions.start(ctx, outgoing, None);
-    transactions.expire(ctx.now + LIFETIME, branch.client);
 }

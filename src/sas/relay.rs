@@ -53,13 +53,15 @@ impl Sas {
             return;
         };
         let sas = &self.world.config.sas;
-        // RFC 3261 16.6 step 4: only requests that start a dialog need it, and a REGISTER never does.
-        let starts_dialog = matches!(request.method(), Method::Invite | Method::Subscribe | Method::Refer);
+        // RFC 3261 16.6 step 4: what may start a dialog needs it, the NOTIFY that comes before its 2xx too (RFC 6665 4.3); in a
+        // dialog it serves an end that has lost its state. A REGISTER never has it.
+        let starts_dialog =
+            matches!(request.method(), Method::Invite | Method::Subscribe | Method::Notify | Method::Refer);
         let plan = Plan {
             groups,
             drop_routes: decision.drop_routes,
             source,
-            record_route: sas.record_route && starts_dialog && !request.is_in_dialog(),
+            record_route: sas.record_route && starts_dialog,
             path,
             patience: self.patience(&request, decision.step),
         };

@@ -226,3 +226,47 @@ fn with_a_breadth_of_one_phones_are_tried_one_after_the_other() {
     );
     rig.drain();
 }
+
+/// 16.7 step 7: "the proxy MUST collect any WWW-Authenticate and Proxy-Authenticate header field values from all other 401 and
+/// 407 responses".
+#[test]
+fn the_challenges_of_all_phones_reach_the_caller_at_once() {
+    let mut rig = two_phones("");
+    rig.bind_as("bob", CAROL, &format!("<sip:bob@{CAROL}>"));
+    let sent = rig.feed(ALICE, request("INVITE", BOB_URI, "c1"));
+    let [a, b, c] = [BOB, BOB_2, CAROL].map(|phone| one(&sent, &format!("INVITE {phone}")).clone());
+    rig.feed(BOB, a.answer(401, "WWW-Authenticate: Digest realm=\"a\", nonce=\"1\"\r\n"));
+    rig.feed(
+        BOB_2,
+        b.answer(407, "Proxy-Authenticate: Digest realm=\"b\", nonce=\"2\"\r\nProxy-Authenticate: X y=z\r\n"),
+    );
+    let sent = rig.feed(CAROL, c.answer(486, "WWW-Authenticate: not=mine\r\n"));
+    let refusal = one(&sent, &format!("401 {ALICE}"));
+    assert_eq!(refusal.all("WWW-Authenticate"), ["Digest realm=\"a\", nonce=\"1\""]);
+    assert_eq!(refusal.all("Proxy-Authenticate"), ["Digest realm=\"b\", nonce=\"2\"", "X y=z"]);
+    assert_eq!(refusal.all("Via").len(), 1);
+}
+
+/// 16.8: a branch that times out counts as a 408, which is of a lower class.
+#[test]
+fn of_a_silent_phone_and_one_that_fails_the_408_is_best() {
+    let mut rig = two_phones("");
+    let (a, _) = both_called(&mut rig);
+    rig.feed(BOB, a.answer(500, ""));
+    assert_eq!(of(&rig.run(secs(33)), "408")[0].to, address(ALICE));
+    rig.drain();
+}
+
+#[test]
+fn a_challenge_goes_before_other_refusals_of_its_class_and_a_redirection_before_both() {
+    for (statuses, best) in
+        [([404, 420], 420), ([415, 404], 415), ([484, 302], 302), ([500, 486], 486), ([603, 200], 200)]
+    {
+        let mut rig = two_phones("");
+        let (a, b) = both_called(&mut rig);
+        rig.feed(BOB, a.answer(statuses[0], ""));
+        let sent = rig.feed(BOB_2, b.answer(statuses[1], ""));
+        one(&sent, &format!("{best} {ALICE}"));
+        rig.drain();
+    }
+}

@@ -92,6 +92,18 @@ fn a_response_to_nothing_goes_nowhere() {
     assert_eq!(rig.feed(MALLORY, stray), []);
 }
 
+/// RFC 3261 18.1.2: the branch alone does not make a response ours.
+#[test]
+fn a_response_whose_topmost_via_is_not_ours_goes_nowhere() {
+    let mut rig = Rig::new();
+    let sent = rig.feed_one(ALICE, request("MESSAGE", "sip:bob@office.example", "v1"));
+    for other in ["192.0.2.10:5061", "192.0.2.11:5080", "sas.example"] {
+        let answer = sent.answer(200, "").replacen(SAS, other, 1);
+        assert_eq!(rig.feed(PROXY, answer), [], "{other}");
+    }
+    assert_eq!(rig.feed_one(PROXY, sent.answer(200, "")).brief(), format!("200 {ALICE}"));
+}
+
 /// Nobody gets another phone's calls by registering that phone's contact first: a contact is proven by a REGISTER that
 /// comes from its address.
 #[test]
