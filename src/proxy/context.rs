@@ -30,14 +30,20 @@ pub(crate) struct Patience {
     pub(crate) proxy: Option<Duration>,
     pub(crate) gateway: Option<Duration>,
     pub(crate) other: Option<Duration>,
+    /// What a user's phones may take while there are others of a lower q.
+    pub(crate) phone: Option<Duration>,
+    /// How long those may ring.
+    pub(crate) ring: Option<Duration>,
 }
 
 impl Patience {
-    pub(super) const fn of(&self, hop: Hop) -> Option<Duration> {
+    /// `is_last`: there is no other group to try.
+    pub(super) fn of(&self, hop: Hop, is_last: bool) -> Option<Duration> {
         match hop {
             Hop::Proxy(_) => self.proxy,
             Hop::Gateway => self.gateway,
-            Hop::User | Hop::Address => self.other,
+            Hop::User => self.other.or_else(|| self.phone.filter(|_| !is_last)),
+            Hop::Address => self.other,
         }
     }
 }
@@ -65,6 +71,7 @@ pub(super) struct ResponseContext {
     /// When a non-INVITE gets its 100.
     pub(super) trying: Option<TimerId>,
     pub(super) patience: Option<TimerId>,
+    pub(super) ring: Option<TimerId>,
     pub(super) timer_c: Option<TimerId>,
     pub(super) end: Option<TimerId>,
 }
@@ -87,6 +94,7 @@ impl ResponseContext {
             is_timed_out: false,
             trying: None,
             patience: None,
+            ring: None,
             timer_c: None,
             end: None,
         }

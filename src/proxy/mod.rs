@@ -80,6 +80,7 @@ pub(crate) struct Relayed<'a> {
 enum Due {
     Trying(ContextId),
     Patience(ContextId),
+    Rang(ContextId),
     TimerC(ContextId),
     End(ContextId),
 }
@@ -225,7 +226,15 @@ impl Proxy {
             }
             context.timer_c = Some(self.timers.arm(ctx.now + TIMER_C, Due::TimerC(id)));
         }
-        let patience = hop.and_then(|hop| context.plan.patience.of(hop));
+        // Serial forking by q (16.7 step 4): phones that ring in vain do not keep the call from the next ones.
+        let is_last = context.groups.is_empty();
+        let rings = !is_last && hop == Some(Hop::User) && context.request.method() == Method::Invite;
+        if let Some(timer) = context.ring.take() {
+            self.timers.cancel(timer);
+        }
+        let ring = context.plan.patience.ring.filter(|_| rings);
+        context.ring = ring.map(|ring| self.timers.arm(ctx.now + ring, Due::Rang(id)));
+        let patience = hop.and_then(|hop| context.plan.patience.of(hop, is_last));
         self.arm_patience(ctx.now, id, patience);
         None
     }
@@ -481,6 +490,15 @@ impl Proxy {
                         return Some(Silence { context: id, proxy, kind: SilenceKind::Impatient });
                     }
                 }
+                Due::Rang(id) => {
+                    if let Some(context) = self.contexts.get_mut(id.0) {
+                        context.ring = None;
+                        // None are left where the search has ended.
+                        if !context.groups.is_empty() {
+                            return Some(Silence { context: id, proxy: None, kind: SilenceKind::Impatient });
+                        }
+                    }
+                }
                 Due::TimerC(id) => {
                     // 16.8: CANCEL what has answered provisionally; the rest ends by its own timers.
                     if let Some(context) = self.contexts.get_mut(id.0) {
@@ -513,8 +531,9 @@ impl Proxy {
         if let Some(context) = self.contexts.remove(id.0) {
             self.by_server.remove(&context.server);
             self.waiting.remove(&id);
-            for timer in
-                [context.trying, context.patience, context.timer_c, context.end].into_iter().flatten()
+            for timer in [context.trying, context.patience, context.ring, context.timer_c, context.end]
+                .into_iter()
+                .flatten()
             {
                 self.timers.cancel(timer);
             }

@@ -30,6 +30,9 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
             return decision(Outcome::Answer(200), Step::Ourselves, reasons, 0);
         }
     }
+    if let Some(next_door) = next_door(query, view, &uri, &mut reasons) {
+        return next_door;
+    }
     if query.is_emergency() {
         return serve(query, view, &uri, reasons);
     }
@@ -37,6 +40,34 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
         Source::Proxy => from_proxy(query, view, &uri, reasons),
         Source::User | Source::Gateway => to_proxies(query, view, reasons),
     }
+}
+
+/// A Route (RFC 3261 16.6 step 7) or `maddr` (16.5) by which one of the branch asks for a host that phones have registered from is
+/// followed as it stands. What else they lead to is the proxy's to follow, or out of reach without it.
+fn next_door(
+    query: &Query<'_>,
+    view: &View<'_>,
+    uri: &Uri<'_>,
+    reasons: &mut Vec<Reason>,
+) -> Option<Decision> {
+    let own = own_routes(query.request, view);
+    let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
+    let (next, reason) = match &route {
+        Some(route) => (&route.uri, Reason::RouteLeadsThere),
+        None => (Some(uri).filter(|uri| uri.param("maddr").is_some())?, Reason::NamesAddress),
+    };
+    let address = address_of(next)?;
+    let is_phone = view.registrar.knows(address.ip())
+        && !view.flows.is_local(address)
+        && view.proxy_at(next).is_none()
+        && view.gateway_at(next).is_none();
+    if !query.known || !is_phone {
+        return None;
+    }
+    reasons.push(reason);
+    let step = if route.is_some() { Step::RouteSet } else { Step::RequestUri };
+    let target = Target::address(address);
+    Some(decision(Outcome::Forward(vec![vec![target]]), step, std::mem::take(reasons), own))
 }
 
 fn decision(outcome: Outcome, step: Step, reasons: Vec<Reason>, drop_routes: usize) -> Decision {

@@ -16,7 +16,7 @@ use crate::mode::State;
 use crate::registrar;
 use crate::transport::{Flows, Peer};
 use crate::upstream::Upstream;
-use crate::uri::{HomeHosts, Host, Uri};
+use crate::uri::{HomeHosts, Host, Uri, UriBuf};
 use std::net::SocketAddr;
 
 pub use reason::{Reason, Step};
@@ -91,7 +91,14 @@ impl View<'_> {
     /// Whether `uri` leads to us.
     #[must_use]
     pub fn is_own(&self, uri: &Uri<'_>) -> bool {
-        address_of(uri).is_some_and(|address| self.flows.is_local(address))
+        let named = |name: &UriBuf| {
+            let (name, port) = (name.as_uri(), |uri: &Uri<'_>| uri.port().unwrap_or(SIP_PORT));
+            name.host() == uri.host() && port(&name) == port(uri)
+        };
+        match address_of(uri) {
+            Some(address) => self.flows.is_local(address),
+            None => self.config.names.iter().any(named),
+        }
     }
 
     fn proxy_at(&self, uri: &Uri<'_>) -> Option<usize> {

@@ -77,7 +77,14 @@ impl Sas {
         // A request in a dialog with a gateway has no other gateway to go to.
         let gateway =
             if request.is_in_dialog() { lost_dialog } else { Some(self.world.config.sas.gateway_patience) };
-        Patience { proxy: self.mode.patience(), gateway, other: lost_dialog }
+        let sas = &self.world.config.sas;
+        Patience {
+            proxy: self.mode.patience(),
+            gateway,
+            other: lost_dialog,
+            phone: Some(sas.phone_patience),
+            ring: Some(sas.ring_time),
+        }
     }
 
     fn lost_dialog_patience(&self, request: &Request, step: Step) -> Option<Duration> {

@@ -1,13 +1,18 @@
 //! Several contacts of one user (RFC 3261 16.6, 16.7; `sas.md` 7.3).
 
 use crate::rig::*;
+use sip_survivability::config::Settings;
 
 const BOB_URI: &str = "sip:bob@office.example";
 const BOB_2: &str = "10.0.0.22:5060";
 
 /// In emergency, bob at two phones: both at once, or one after the other.
 fn two_phones(contact_2: &str) -> Rig {
-    let mut rig = Rig::lost();
+    two_phones_with(contact_2, |_| {})
+}
+
+fn two_phones_with(contact_2: &str, change: impl FnOnce(&mut Settings)) -> Rig {
+    let mut rig = Rig::lost_with(change);
     rig.bind("bob", BOB);
     rig.bind_as("bob", BOB_2, &format!("<sip:bob@{BOB_2}>{contact_2}"));
     rig
@@ -93,7 +98,7 @@ fn a_503_alone_becomes_500() {
 #[test]
 fn one_unreachable_phone_does_not_end_the_ringing_of_the_others() {
     for icmp in [true, false] {
-        let mut rig = two_phones("");
+        let mut rig = two_phones_with("", |settings| settings.sas.ring_time = secs(60));
         rig.bind_as("bob", CAROL, &format!("<sip:bob@{CAROL}>;q=0.1"));
         let (a, _) = both_called(&mut rig);
         rig.feed(BOB, a.answer(180, ""));
@@ -108,7 +113,7 @@ fn one_unreachable_phone_does_not_end_the_ringing_of_the_others() {
 /// 16.6 step 11, 16.8: a Timer C for each client transaction.
 #[test]
 fn every_group_has_its_own_timer_c() {
-    let mut rig = two_phones(";q=0.5");
+    let mut rig = two_phones_with(";q=0.5", |settings| settings.sas.ring_time = secs(3600));
     let a = called(&mut rig, BOB);
     rig.feed(BOB, a.answer(180, ""));
     let sent = rig.run(secs(186));
@@ -269,4 +274,35 @@ fn a_challenge_goes_before_other_refusals_of_its_class_and_a_redirection_before_
         one(&sent, &format!("{best} {ALICE}"));
         rig.drain();
     }
+}
+
+/// Serial forking (16.7 step 4): a phone that is off or that nobody picks up does not keep the call from the next one.
+#[test]
+fn the_next_q_is_tried_when_the_one_before_is_silent_or_rings_for_long() {
+    for (answers, time) in [(false, 4), (true, 20)] {
+        let mut rig = two_phones(";q=0.5");
+        let a = called(&mut rig, BOB);
+        if answers {
+            rig.feed(BOB, a.answer(180, ""));
+        }
+        assert!(of(&rig.run(millis(time * 1000 - 1)), "INVITE").iter().all(|sent| sent.to == address(BOB)));
+        let sent = rig.run(millis(1));
+        let b = one(&sent, &format!("INVITE {BOB_2}")).clone();
+        assert_eq!(of(&sent, "CANCEL").len(), usize::from(answers));
+        assert_eq!(briefs(&rig.feed(BOB_2, b.answer(180, ""))), [format!("180 {ALICE}")]);
+        // It may ring for as long as it likes: nobody comes after it.
+        assert!(of(&rig.run(secs(60)), "408").is_empty());
+        assert_eq!(briefs(&rig.feed(BOB_2, b.answer(200, ""))), [format!("200 {ALICE}")]);
+        rig.drain();
+    }
+}
+
+#[test]
+fn who_hangs_up_does_not_make_the_next_phone_ring() {
+    let mut rig = two_phones(";q=0.5");
+    let a = called(&mut rig, BOB);
+    rig.feed(BOB, a.answer(180, ""));
+    rig.feed(ALICE, same_transaction(&request("INVITE", BOB_URI, "c1"), "CANCEL"));
+    assert!(of(&rig.run(secs(60)), "INVITE").is_empty());
+    rig.drain();
 }

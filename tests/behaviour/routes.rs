@@ -81,3 +81,53 @@ fn an_maddr_that_names_another_is_the_next_hop() {
     let sent = rig.feed_one(ALICE, in_dialog("BYE", uri, "b1", &[]));
     assert_eq!((sent.brief(), sent.uri()), ("BYE 10.0.0.2:5070".to_owned(), uri));
 }
+
+/// 16.4: a Route is ours by any of our addresses and names, and only with the port that it leads to.
+#[test]
+fn a_route_may_name_us_by_name() {
+    let with_name = |settings: &mut sip_survivability::config::Settings| {
+        settings.names = vec!["sip:sas.office.example:5080".parse().unwrap()];
+    };
+    for mut rig in [Rig::with(with_name), Rig::lost_with(with_name)] {
+        rig.bind("alice", ALICE);
+        let (ours, other) = ("<sip:x@SAS.office.example:5080;lr>", "<sip:sas.office.example;lr>");
+        let carol = format!("<sip:{CAROL};lr>");
+        for method in ["BYE", "ACK"] {
+            let text = in_dialog(method, "sip:bob@10.0.0.9", method, &[ours, &carol]);
+            let sent = rig.feed_one(ALICE, text);
+            assert_eq!((sent.brief(), sent.all("Route")), (format!("{method} {CAROL}"), vec![&*carol]));
+        }
+        // A strict router upstream has put our name into the Request-URI.
+        let text =
+            in_dialog("BYE", "sip:sas.office.example:5080;lr", "strict", &[&carol, "<sip:bob@10.0.0.9>"]);
+        let sent = rig.feed_one(ALICE, text);
+        assert_eq!((sent.brief(), sent.uri()), (format!("BYE {CAROL}"), "sip:bob@10.0.0.9"));
+        assert_eq!(sent.all("Route"), [&*carol]);
+        let text = in_dialog("BYE", "sip:bob@10.0.0.9", "other", &[other, &carol]);
+        let sent = rig.feed_one(ALICE, text);
+        assert!(sent.to == address(CAROL) || sent.all("Route") == [other, &carol]);
+    }
+}
+
+/// 16.6 step 7: the topmost Route that is left is the next hop, also outside a dialog and without the proxy, where it leads
+/// to the branch's own phones. What leads elsewhere is the proxy's to follow.
+#[test]
+fn a_preloaded_route_to_a_host_of_the_branch_is_followed() {
+    for mut rig in [Rig::new(), Rig::lost()] {
+        rig.bind("alice", ALICE);
+        rig.bind("carol", CAROL);
+        let routes = format!("Route: <sip:{SAS};lr>, <sip:10.0.0.3:5070;lr>");
+        let text = with(&request("MESSAGE", "sip:bob@h.example", "r1"), &routes);
+        let sent = rig.feed_one(ALICE, text.clone());
+        assert_eq!((sent.brief(), sent.uri()), ("MESSAGE 10.0.0.3:5070".to_owned(), "sip:bob@h.example"));
+        let sent = rig.feed_one(ALICE, request("MESSAGE", "sip:bob@h.example;maddr=10.0.0.3", "r2"));
+        assert_eq!(sent.brief(), format!("MESSAGE {CAROL}"));
+        // A stranger's is not.
+        let text = text.replace("z9hG4bKr1", "z9hG4bKr3");
+        assert!(rig.feed(MALLORY, text).iter().all(|sent| sent.to.ip() != address(CAROL).ip()));
+        let elsewhere =
+            with(&request("MESSAGE", "sip:bob@office.example", "r4"), "Route: <sip:203.0.113.1;lr>");
+        assert!(rig.feed(ALICE, elsewhere).iter().all(|sent| sent.to != address("203.0.113.1:5060")));
+        rig.drain();
+    }
+}
