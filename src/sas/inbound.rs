@@ -42,7 +42,7 @@ impl Sas {
         let reserved = |config: &Config| is_emergency_call(config, &request);
         match self.transactions.on_request(&mut self.world.ctx(out), &request, from, reserved) {
             RequestMatch::Absorbed => {}
-            RequestMatch::Full => self.on_dropped(from, out),
+            RequestMatch::Full => self.on_full(&request, from, out),
             RequestMatch::StrayAck => self.relay_ack(&self.undo_strict_routing(request), from, out),
             RequestMatch::New(server) => {
                 let request = self.undo_strict_routing(request);
