@@ -146,6 +146,7 @@ fn survivability(mut keys: Section, into: &mut Survivability) -> Result<(), Wron
     keys.set("emergency_numbers", &mut into.emergency_numbers)?;
     keys.set("subscribe_response", &mut into.subscribe_response)?;
     keys.set("record_route", &mut into.record_route)?;
+    keys.set("follow_redirects", &mut into.follow_redirects)?;
     keys.set("path", &mut into.path)?;
     keys.finish()
 }
@@ -241,6 +242,7 @@ mod tests {
             emergency_numbers = ["911", "112"]
             subscribe_response = 405
             record_route = false
+            follow_redirects = true
             path = false
             [registrar]
             max_users = 99
@@ -283,7 +285,7 @@ mod tests {
         sas.ring_time = Duration::from_secs(15);
         sas.emergency_numbers = vec!["911".into(), "112".into()];
         sas.subscribe_response = 405;
-        (sas.record_route, sas.path) = (false, false);
+        (sas.record_route, sas.follow_redirects, sas.path) = (false, true, false);
         expected.registrar.max_users = 99;
         expected.registrar.max_contacts = 9;
         expected.registrar.reserved_users = vec!["operator".into()];

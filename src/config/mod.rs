@@ -149,6 +149,9 @@ pub struct Survivability {
     pub subscribe_response: u16,
     /// Whether calls pass us for their whole life (RFC 3261 16.6 step 4). Default: true.
     pub record_route: bool,
+    /// Whether a 3xx of a phone's that names others of the branch is followed (RFC 3261 16.7 step 4) rather than passed to the
+    /// caller. Default: false.
+    pub follow_redirects: bool,
     /// Whether a forwarded REGISTER gets our Path (RFC 3327). Default: true.
     pub path: bool,
 }
@@ -173,6 +176,7 @@ impl Default for Survivability {
             emergency_numbers: Vec::new(),
             subscribe_response: 489,
             record_route: true,
+            follow_redirects: false,
             path: true,
         }
     }

@@ -48,6 +48,9 @@ impl Patience {
     }
 }
 
+/// No 3xx is followed after so many branches.
+const MAX_REDIRECTED: usize = 20;
+
 #[derive(Debug)]
 pub(super) struct ResponseContext {
     pub(super) server: ServerId,
@@ -108,6 +111,22 @@ impl ResponseContext {
         self.branches.iter_mut().find(|branch| branch.client == client)
     }
 
+    /// Puts the targets that a 3xx names before those that are left, each but once (RFC 3261 16.5). Whether there are any.
+    pub(super) fn follow(&mut self, mut redirect: Vec<Vec<Target>>) -> bool {
+        if self.is_answered || self.is_cancelled || self.branches.len() >= MAX_REDIRECTED {
+            return false;
+        }
+        let known = |target: &Target| {
+            let tried = self.branches.iter().map(|branch| &branch.target);
+            tried.chain(self.groups.iter().flatten()).any(|other| other.uri == target.uri)
+        };
+        redirect.iter_mut().for_each(|group| group.retain(|target| !known(target)));
+        redirect.retain(|group| !group.is_empty());
+        let follows = !redirect.is_empty();
+        redirect.into_iter().rev().for_each(|group| self.groups.push_front(group));
+        follows
+    }
+
     /// Whether a branch that counts has yet to end.
     pub(super) fn is_pending(&self) -> bool {
         self.branches.iter().any(|branch| !branch.is_abandoned && !branch.is_done())
@@ -118,7 +137,7 @@ impl ResponseContext {
 #[derive(Debug)]
 pub(super) struct Branch {
     pub(super) client: ClientId,
-    pub(super) hop: Hop,
+    pub(super) target: Target,
     pub(super) state: BranchState,
     /// Given up for others: only a 2xx still counts.
     pub(super) is_abandoned: bool,
@@ -157,8 +176,12 @@ impl BranchState {
 }
 
 impl Branch {
-    pub(super) const fn new(client: ClientId, hop: Hop) -> Self {
-        Self { client, hop, state: BranchState::Calling, is_abandoned: false, cancel: Cancel::Unwanted }
+    pub(super) const fn new(client: ClientId, target: Target) -> Self {
+        Self { client, target, state: BranchState::Calling, is_abandoned: false, cancel: Cancel::Unwanted }
+    }
+
+    pub(super) const fn hop(&self) -> Hop {
+        self.target.hop
     }
 
     pub(super) const fn is_done(&self) -> bool {

@@ -10,19 +10,17 @@ mod best;
 mod cancel;
 mod context;
 mod forward;
+mod response;
 
 use crate::headers::{HeaderName, Method};
-use crate::message::{Fault, Request, Response, ResponseBuilder};
+use crate::message::{Fault, Request, ResponseBuilder};
 use crate::routing::{Hop, Source, Target};
 use crate::time::{Instant, Timers};
-use crate::transaction::{
-    ClientId, LIFETIME, Outgoing, Owner, ServerId, Slab, SlabId, Transactions, Unanswered,
-};
+use crate::transaction::{ClientId, LIFETIME, Outgoing, Owner, ServerId, Slab, SlabId, Transactions};
 use crate::transport::{Ctx, Peer};
 use crate::upstream::TargetId;
-use best::Final;
-use cancel::{ELSEWHERE, cancel_all, cancel_branch};
-use context::{Branch, BranchState, Cancel, ResponseContext};
+use cancel::{cancel_all, cancel_branch};
+use context::{Branch, BranchState, ResponseContext};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -150,7 +148,7 @@ impl Proxy {
 
     /// Where the request of `client` went.
     pub(crate) fn hop_of(&self, id: ContextId, client: ClientId) -> Option<Hop> {
-        self.contexts.get(id.0)?.branch(client).map(|branch| branch.hop)
+        self.contexts.get(id.0)?.branch(client).map(Branch::hop)
     }
 
     /// Whether `client` is a branch of `id` that still counts: not one that was given up for another.
@@ -205,7 +203,7 @@ impl Proxy {
             context.groups.push_front(later);
         }
         let targets = u32::try_from(group.len()).unwrap_or(breadth);
-        for (target, i) in group.iter().zip(0..) {
+        for (target, i) in group.into_iter().zip(0..) {
             let share = breadth / targets + u32::from(i < breadth % targets);
             start_branch(ctx, transactions, context, id, target, share);
         }
@@ -349,134 +347,6 @@ impl Proxy {
         self.waiting.remove(&id);
     }
 
-    /// RFC 3261 16.7: a response to one of the branches.
-    pub(crate) fn on_response(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        transactions: &mut Transactions,
-        id: ContextId,
-        client: ClientId,
-        response: &Response,
-    ) -> Option<Silence> {
-        // What a target that was given up says late is no sign of life of those that were tried instead.
-        if self.is_live(id, client) {
-            self.arm_patience(ctx.now, id, None);
-            self.waiting.remove(&id);
-        }
-        let context = self.contexts.get_mut(id.0)?;
-        let is_invite = context.request.method() == Method::Invite;
-        let status = response.status();
-        let branch = context.branch_mut(client)?;
-        match status {
-            100..=199 => {
-                branch.state = branch.state.on_provisional();
-                if branch.cancel != Cancel::Unwanted {
-                    cancel_branch(ctx, transactions, branch, "");
-                }
-                // RFC 4320 4.1: a non-INVITE gets no provisional response but 100.
-                let counts = !branch.is_abandoned && !context.is_answered && is_invite;
-                // 16.7 step 2: Timer C starts again with each provisional response but 100.
-                if status > 100 && counts {
-                    if let Some(timer) = context.timer_c.take() {
-                        self.timers.cancel(timer);
-                        context.timer_c = Some(self.timers.arm(ctx.now + TIMER_C, Due::TimerC(id)));
-                    }
-                    // 16.7 step 5: all but 100 are forwarded at once.
-                    if let Some(bytes) = forward::upstream_response(response) {
-                        transactions.respond(ctx, context.server, status, bytes);
-                    }
-                }
-                None
-            }
-            200..=299 => {
-                branch.state = BranchState::Done;
-                // 16.7 step 5: each 2xx to an INVITE is forwarded, also of a branch that was given up.
-                if is_invite || !context.is_answered {
-                    context.is_accepted |= is_invite;
-                    match forward::upstream_response(response) {
-                        Some(bytes) => transactions.respond(ctx, context.server, status, bytes),
-                        // 16.7 step 3: it has no Via that leads to the caller, who has to hear something all the same.
-                        None if !context.is_answered => refuse(ctx, transactions, context, 502),
-                        None => {}
-                    }
-                    context.is_answered = true;
-                }
-                context.groups.clear();
-                cancel_all(ctx, transactions, context, ELSEWHERE);
-                self.reap(ctx.now, id);
-                None
-            }
-            _ => {
-                branch.state = BranchState::Done;
-                let hop = branch.hop;
-                if !branch.is_abandoned {
-                    best::keep(context, response);
-                    if status >= 600 {
-                        // 16.7 step 5: a 6xx ends the search.
-                        context.groups.clear();
-                        cancel_all(ctx, transactions, context, &format!("SIP;cause={status}"));
-                    }
-                }
-                self.settle(ctx, transactions, id, best::tries_next(hop, status))
-            }
-        }
-    }
-
-    /// A request of ours ended without a final response.
-    pub(crate) fn on_unanswered(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        transactions: &mut Transactions,
-        unanswered: Unanswered,
-        kind: SilenceKind,
-    ) -> Option<Silence> {
-        let id = ContextId::from(unanswered.owner?);
-        let context = self.contexts.get_mut(id.0)?;
-        let branch = context.branch_mut(unanswered.client)?;
-        let (hop, before) = (branch.hop, std::mem::replace(&mut branch.state, BranchState::Done));
-        if branch.is_abandoned {
-            // Its silence was noted when it was given up, and what was tried instead goes on.
-            self.reap(ctx.now, id);
-            return None;
-        }
-        context.is_timed_out |= kind == SilenceKind::TimedOut;
-        if before == BranchState::Proceeding {
-            // It has taken the request on, so it is not silent: the same as its own 408 (16.7, 16.8).
-            return self.settle(ctx, transactions, id, best::tries_next(hop, 408));
-        }
-        Some(Silence { context: id, proxy: hop.proxy(), kind })
-    }
-
-    /// Whether a branch that counts has yet to end.
-    pub(crate) fn is_pending(&self, id: ContextId) -> bool {
-        self.contexts.get(id.0).is_some_and(ResponseContext::is_pending)
-    }
-
-    /// If nothing that counts is under way: the next group if `try_next`, else the best response.
-    pub(crate) fn settle(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        transactions: &mut Transactions,
-        id: ContextId,
-        try_next: bool,
-    ) -> Option<Silence> {
-        let context = self.contexts.get_mut(id.0)?;
-        if !context.is_answered && !context.is_pending() {
-            if try_next && !context.is_cancelled && !context.groups.is_empty() {
-                return self.advance(ctx, transactions, id);
-            }
-            context.is_answered = true;
-            context.groups.clear();
-            match best::final_response(context) {
-                Final::Best(status, response) => transactions.respond(ctx, context.server, status, response),
-                Final::Silent => transactions.abandon(context.server),
-                Final::Refused(status) => refuse(ctx, transactions, context, status),
-            }
-        }
-        self.reap(ctx.now, id);
-        None
-    }
-
     /// Carries out what is due, up to the first silence. Call it until it gives none.
     pub(crate) fn on_tick(&mut self, ctx: &mut Ctx<'_>, transactions: &mut Transactions) -> Option<Silence> {
         while let Some(due) = self.timers.pop_due(ctx.now) {
@@ -485,7 +355,7 @@ impl Proxy {
                 Due::Patience(id) => {
                     if let Some(context) = self.contexts.get_mut(id.0) {
                         context.patience = None;
-                        let hop = context.branches.last().map(|branch| branch.hop);
+                        let hop = context.branches.last().map(Branch::hop);
                         let proxy = hop.and_then(Hop::proxy);
                         return Some(Silence { context: id, proxy, kind: SilenceKind::Impatient });
                     }
@@ -555,14 +425,14 @@ fn start_branch(
     transactions: &mut Transactions,
     context: &mut ResponseContext,
     id: ContextId,
-    target: &Target,
+    target: Target,
     breadth: u32,
 ) {
-    let Some(sent) = forward(ctx, &context.request, context.source, &context.plan, target, breadth) else {
+    let Some(sent) = forward(ctx, &context.request, context.source, &context.plan, &target, breadth) else {
         return;
     };
     let (method, name) = (context.request.method(), context.request.method_str());
     let outgoing = Outgoing { method, name, branch: &sent.branch, bytes: sent.bytes, peer: sent.peer };
     let client = transactions.start(ctx, outgoing, Some(Owner(id.0)));
-    context.branches.push(Branch::new(client, target.hop));
+    context.branches.push(Branch::new(client, target));
 }

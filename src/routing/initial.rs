@@ -56,14 +56,7 @@ fn next_door(
         Some(route) => (&route.uri, Reason::RouteLeadsThere),
         None => (Some(uri).filter(|uri| uri.param("maddr").is_some())?, Reason::NamesAddress),
     };
-    let address = address_of(next)?;
-    let is_phone = view.registrar.knows(address.ip())
-        && !view.flows.is_local(address)
-        && view.proxy_at(next).is_none()
-        && view.gateway_at(next).is_none();
-    if !query.known || !is_phone {
-        return None;
-    }
+    let address = view.phone_address(next).filter(|_| query.known)?;
     reasons.push(reason);
     let step = if route.is_some() { Step::RouteSet } else { Step::RequestUri };
     let target = Target::address(address);
@@ -207,7 +200,7 @@ fn serve(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Vec<Rea
 }
 
 /// The contacts of the user, or the contact itself, that `uri` names.
-fn find<'a>(view: &View<'a>, uri: &Uri<'_>) -> (Vec<&'a Binding>, Reason) {
+pub(super) fn find<'a>(view: &View<'a>, uri: &Uri<'_>) -> (Vec<&'a Binding>, Reason) {
     // A Request-URI that is a registered Contact, port and all, is that contact: a proxy that forks has named each one.
     // Everything else is an address of record (sas.md 7.2).
     let is_contact = |binding: &&Binding| {
@@ -246,7 +239,7 @@ fn database(
 }
 
 /// `sas.md` 7.3: in the order of q, equal q at once.
-fn by_preference(bindings: &[&Binding], view: &View<'_>) -> Vec<Vec<Target>> {
+pub(super) fn by_preference(bindings: &[&Binding], view: &View<'_>) -> Vec<Vec<Target>> {
     let same_q = |a: &&Binding, b: &&Binding| a.q == b.q;
     let reachable = |group: &[&Binding]| {
         group.iter().filter_map(|binding| Target::user(binding, view)).collect::<Vec<_>>()

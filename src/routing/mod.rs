@@ -7,6 +7,7 @@
 mod dialog;
 mod initial;
 mod reason;
+mod redirect;
 mod target;
 
 use crate::config::Config;
@@ -20,6 +21,7 @@ use crate::uri::{HomeHosts, Host, Uri, UriBuf};
 use std::net::SocketAddr;
 
 pub use reason::{Reason, Step};
+pub(crate) use redirect::redirect;
 pub(crate) use target::as_request_uri;
 pub use target::{Hop, Target};
 
@@ -99,6 +101,13 @@ impl View<'_> {
             Some(address) => self.flows.is_local(address),
             None => self.config.names.iter().any(named),
         }
+    }
+
+    /// The address that `uri` names, if phones have registered from that host, and neither we nor a proxy or gateway are there.
+    fn phone_address(&self, uri: &Uri<'_>) -> Option<SocketAddr> {
+        let address = address_of(uri)?;
+        let is_server = self.proxy_at(uri).is_some() || self.gateway_at(uri).is_some();
+        (!is_server && !self.flows.is_local(address) && self.registrar.knows(address.ip())).then_some(address)
     }
 
     fn proxy_at(&self, uri: &Uri<'_>) -> Option<usize> {

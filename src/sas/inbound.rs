@@ -7,8 +7,8 @@ use crate::headers::{HeaderName, Method, delta_seconds};
 use crate::message::{Edits, Fault, Message, ParseLimits, Request, Response, ResponseBuilder, Rules};
 use crate::mode::State;
 use crate::proxy::{ContextId, is_loop, own_branch};
-use crate::routing::{Hop, Outcome, Source, decide};
-use crate::transaction::{RequestMatch, ResponseMatch, ServerId};
+use crate::routing::{Hop, Outcome, Source, Target, decide, redirect};
+use crate::transaction::{ClientId, RequestMatch, ResponseMatch, ServerId};
 use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
 use bytes::Bytes;
@@ -232,8 +232,9 @@ impl Sas {
                         return;
                     }
                 }
-                let ctx = &mut self.world.ctx(out);
-                let silence = self.proxy.on_response(ctx, &mut self.transactions, context, client, response);
+                let targets = self.redirected(context, client, response);
+                let (ctx, transactions) = (&mut self.world.ctx(out), &mut self.transactions);
+                let silence = self.proxy.on_response(ctx, transactions, context, client, response, targets);
                 if let Some(silence) = silence {
                     self.on_silence(silence, out);
                 }
@@ -249,6 +250,13 @@ impl Sas {
                 None => self.on_dropped(from, out),
             },
         }
+    }
+
+    /// The targets of a phone's 3xx, where the site has them followed.
+    fn redirected(&self, context: ContextId, client: ClientId, response: &Response) -> Vec<Vec<Target>> {
+        let of_phone = || self.proxy.hop_of(context, client) == Some(Hop::User);
+        let is_followed = self.world.config.sas.follow_redirects && response.status() / 100 == 3;
+        if is_followed && of_phone() { redirect(response, &self.view()) } else { Vec::new() }
     }
 }
 

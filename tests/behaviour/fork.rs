@@ -306,3 +306,47 @@ fn who_hangs_up_does_not_make_the_next_phone_ring() {
     assert!(of(&rig.run(secs(60)), "INVITE").is_empty());
     rig.drain();
 }
+
+/// 16.7 step 4, off unless the site wants it: a phone's 302 to another of the branch is followed, by q and each target once.
+#[test]
+fn a_redirection_is_passed_on_unless_it_is_to_be_followed() {
+    let to_carol = format!(
+        "Contact: <sip:bob@{BOB}>;q=0.1, <sip:carol@office.example>, <sip:x@10.0.0.3:5070;method=BYE>;q=0.5\r\n"
+    );
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    rig.bind("carol", CAROL);
+    let a = called(&mut rig, BOB);
+    one(&rig.feed(BOB, a.answer(302, &to_carol)), &format!("302 {ALICE}"));
+
+    let mut rig = Rig::lost_with(|settings| settings.sas.follow_redirects = true);
+    rig.bind("bob", BOB);
+    rig.bind("carol", CAROL);
+    let a = called(&mut rig, BOB);
+    let sent = rig.feed(BOB, a.answer(302, &to_carol));
+    assert_eq!(briefs(&sent), [format!("ACK {BOB}"), format!("INVITE {CAROL}")]);
+    let carol = sent[1].clone();
+    assert_eq!(carol.uri(), format!("sip:carol@{CAROL}"));
+    let sent = rig.feed(CAROL, carol.answer(486, ""));
+    let other = one(&sent, "INVITE 10.0.0.3:5070").clone();
+    assert_eq!(other.uri(), "sip:x@10.0.0.3:5070");
+    // A circle ends: carol has been asked.
+    let round = "Contact: <sip:carol@office.example>\r\n";
+    let sent = rig.feed("10.0.0.3:5070", other.answer(302, round));
+    assert_eq!(briefs(&sent), ["ACK 10.0.0.3:5070".to_owned(), format!("302 {ALICE}")]);
+    rig.drain();
+}
+
+#[test]
+fn a_redirection_out_of_the_branch_is_the_callers_to_follow() {
+    for contact in
+        ["<sip:x@203.0.113.9>", "<tel:+15550100>", "<sip:5550100@192.0.2.9>", "*", "<sip:bob@office.example>"]
+    {
+        let mut rig = Rig::lost_with(|settings| settings.sas.follow_redirects = true);
+        rig.bind("bob", BOB);
+        let a = called(&mut rig, BOB);
+        let sent = rig.feed(BOB, a.answer(302, &format!("Contact: {contact}\r\n")));
+        assert_eq!(briefs(&sent), [format!("ACK {BOB}"), format!("302 {ALICE}")], "{contact}");
+        rig.drain();
+    }
+}
