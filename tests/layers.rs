@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("auth", &["time", "rng", "uri", "headers", "message"]),
     ("config", &["uri", "auth"]),
     ("transport", &["time", "rng", "config", "message"]),
-    ("transaction", &["time", "uri", "headers", "config", "message", "transport"]),
+    ("transaction", &["time", "rng", "uri", "headers", "config", "message", "transport"]),
     ("mode", &["time", "config"]),
     ("upstream", &["time", "rng", "config", "mode"]),
     ("registrar", &["time", "uri", "headers", "message", "config", "transport"]),

@@ -93,6 +93,7 @@ fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     listen.set("udp", &mut udp)?;
     listen.set("advertise", &mut advertise)?;
     listen.set("domains", &mut settings.domains)?;
+    listen.set("names", &mut settings.names)?;
     if udp.is_empty() {
         let nothing = toml::Value::Array(Vec::new());
         let reason = "must name an address to listen on, such as \"0.0.0.0:5080\"";
@@ -140,9 +141,12 @@ fn survivability(mut keys: Section, into: &mut Survivability) -> Result<(), Wron
     keys.set("default_gateway", &mut gateways)?;
     into.default_gateway = gateways.0;
     keys.set("gateway_patience", &mut into.gateway_patience)?;
+    keys.set("phone_patience", &mut into.phone_patience)?;
+    keys.set("ring_time", &mut into.ring_time)?;
     keys.set("emergency_numbers", &mut into.emergency_numbers)?;
     keys.set("subscribe_response", &mut into.subscribe_response)?;
     keys.set("record_route", &mut into.record_route)?;
+    keys.set("follow_redirects", &mut into.follow_redirects)?;
     keys.set("path", &mut into.path)?;
     keys.finish()
 }
@@ -210,6 +214,7 @@ mod tests {
             udp = ["127.0.0.1:5080", "[::1]:5080"]
             advertise = "203.0.113.5"
             domains = ["branch.example"]
+            names = ["sip:sas.branch.example:5080"]
             [proxy_set]
             targets = ["sip:192.0.2.1", "sip:192.0.2.2:5062"]
             keepalive = false
@@ -232,9 +237,12 @@ mod tests {
             stale_binding_grace = "2h"
             default_gateway = ["sip:192.0.2.9", "sip:192.0.2.10"]
             gateway_patience = "3s"
+            phone_patience = "2s"
+            ring_time = "15s"
             emergency_numbers = ["911", "112"]
             subscribe_response = 405
             record_route = false
+            follow_redirects = true
             path = false
             [registrar]
             max_users = 99
@@ -253,6 +261,7 @@ mod tests {
 
         let mut expected = Settings::default();
         expected.domains = vec!["branch.example".into()];
+        expected.names = vec!["sip:sas.branch.example:5080".parse().unwrap()];
         let set = &mut expected.proxy_set;
         set.targets = vec!["sip:192.0.2.1".parse().unwrap(), "sip:192.0.2.2:5062".parse().unwrap()];
         set.keepalive = false;
@@ -272,9 +281,11 @@ mod tests {
         sas.stale_binding_grace = Duration::from_hours(2);
         sas.default_gateway = vec!["sip:192.0.2.9".parse().unwrap(), "sip:192.0.2.10".parse().unwrap()];
         sas.gateway_patience = Duration::from_secs(3);
+        sas.phone_patience = Duration::from_secs(2);
+        sas.ring_time = Duration::from_secs(15);
         sas.emergency_numbers = vec!["911".into(), "112".into()];
         sas.subscribe_response = 405;
-        (sas.record_route, sas.path) = (false, false);
+        (sas.record_route, sas.follow_redirects, sas.path) = (false, true, false);
         expected.registrar.max_users = 99;
         expected.registrar.max_contacts = 9;
         expected.registrar.reserved_users = vec!["operator".into()];

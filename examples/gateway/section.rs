@@ -25,7 +25,11 @@ impl fmt::Display for Wrong {
 impl From<ConfigError> for Wrong {
     fn from(error: ConfigError) -> Self {
         // The library has no section for what the caller listens on.
-        let key = if error.key == "domains" { "listen.domains" } else { error.key };
+        let key = match error.key {
+            "domains" => "listen.domains",
+            "names" => "listen.names",
+            key => key,
+        };
         Self { key: key.into(), value: error.value, reason: error.reason.into() }
     }
 }

@@ -32,6 +32,9 @@ pub use validate::{Config, ConfigError, Target};
 pub struct Settings {
     /// Hosts besides our own addresses and the proxies' whose users are this branch's. Default: none.
     pub domains: Vec<String>,
+    /// SIP URIs that lead to us by name, each with its port: what else than our addresses a Route or a Request-URI may call us by.
+    /// Default: none.
+    pub names: Vec<UriBuf>,
     /// The central proxies and how they are watched.
     pub proxy_set: ProxySet,
     /// The survivability rules.
@@ -136,12 +139,19 @@ pub struct Survivability {
     pub default_gateway: Vec<UriBuf>,
     /// How long a gateway may stay without any response before the next one is tried. Default: 4 s.
     pub gateway_patience: Duration,
+    /// How long the phones of a user may stay without any response before those of a lower q are tried. Default: 4 s.
+    pub phone_patience: Duration,
+    /// How long they may ring before those of a lower q are tried. Default: 20 s.
+    pub ring_time: Duration,
     /// Users of a Request-URI that go to the default gateway in every state. Default: none.
     pub emergency_numbers: Vec<String>,
     /// What a SUBSCRIBE gets in the emergency state: 200..=699. Default: 489.
     pub subscribe_response: u16,
     /// Whether calls pass us for their whole life (RFC 3261 16.6 step 4). Default: true.
     pub record_route: bool,
+    /// Whether a 3xx of a phone's that names others of the branch is followed (RFC 3261 16.7 step 4) rather than passed to the
+    /// caller. Default: false.
+    pub follow_redirects: bool,
     /// Whether a forwarded REGISTER gets our Path (RFC 3327). Default: true.
     pub path: bool,
 }
@@ -161,9 +171,12 @@ impl Default for Survivability {
             stale_binding_grace: Duration::from_hours(1),
             default_gateway: Vec::new(),
             gateway_patience: Duration::from_secs(4),
+            phone_patience: Duration::from_secs(4),
+            ring_time: Duration::from_secs(20),
             emergency_numbers: Vec::new(),
             subscribe_response: 489,
             record_route: true,
+            follow_redirects: false,
             path: true,
         }
     }

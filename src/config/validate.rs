@@ -96,7 +96,7 @@ impl Settings {
     /// # Errors
     /// The first setting that could not work.
     pub fn validate(self) -> Result<Config, ConfigError> {
-        let Self { domains, proxy_set, sas, registrar, auth, limits } = &self;
+        let Self { domains, names, proxy_set, sas, registrar, auth, limits } = &self;
         for domain in domains {
             ensure(
                 Host::parse(domain).is_some(),
@@ -104,6 +104,11 @@ impl Settings {
                 domain,
                 "neither a host name nor an IP address",
             )?;
+        }
+
+        for name in names {
+            let is_name = name.as_uri().is_sip() && matches!(name.as_uri().host(), Some(Host::Name(_)));
+            ensure(is_name, "names", name, "must be a sip: URI with a host name")?;
         }
 
         let always_emergency = sas.survivability_mode == SurvivabilityMode::AlwaysEmergency;
@@ -138,6 +143,8 @@ impl Settings {
         span("sas.request_patience", sas.request_patience, 10..=32_000)?;
         span("sas.suspect_patience", sas.suspect_patience, 10..=32_000)?;
         span("sas.gateway_patience", sas.gateway_patience, 10..=32_000)?;
+        span("sas.phone_patience", sas.phone_patience, 10..=32_000)?;
+        span("sas.ring_time", sas.ring_time, 1_000..=3_600_000)?;
         span("sas.minimum_dwell", sas.minimum_dwell, 0..=86_400_000)?;
         ensure(
             sas.maximum_dwell >= sas.minimum_dwell,

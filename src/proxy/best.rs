@@ -1,14 +1,30 @@
-//! The best response of a context (RFC 3261 16.7 step 6), and when a refusal leads to the next group.
+//! The best response of a context (RFC 3261 16.7 steps 6 and 7), and when a refusal leads to the next group.
 
 use super::context::ResponseContext;
-use super::forward::upstream_response;
+use super::forward::upstream_response_with;
 use crate::headers::Method;
 use crate::message::Response;
 use crate::routing::Hop;
 use bytes::Bytes;
 
+/// Takes a final response into account for the one that is sent in the end.
+pub(super) fn keep(context: &mut ResponseContext, response: &Response) {
+    // RFC 4320 4.2: no 408 to a non-INVITE, whoever made it.
+    if response.status() == 408 && context.request.method() != Method::Invite {
+        return;
+    }
+    keep_better(&mut context.best, response);
+    if is_challenge(response.status()) {
+        context.challenges.push(response.clone());
+    }
+}
+
+const fn is_challenge(status: u16) -> bool {
+    matches!(status, 401 | 407)
+}
+
 /// Keeps the better one: 6xx above all, else the lowest class, and within 4xx what tells the caller how to try again.
-pub(super) fn keep_better(best: &mut Option<Response>, response: &Response) {
+fn keep_better(best: &mut Option<Response>, response: &Response) {
     let better = best.as_ref().is_none_or(|best| rank(response.status()) < rank(best.status()));
     if better {
         *best = Some(response.clone());
@@ -52,14 +68,21 @@ pub(super) enum Final {
 
 /// The final response of `context`.
 pub(super) fn final_response(context: &ResponseContext) -> Final {
+    let is_invite = context.request.method() == Method::Invite;
     match &context.best {
+        // 16.8: a branch that timed out counts as a 408, and 4xx goes before 5xx.
+        Some(best) if best.status() / 100 == 5 && is_invite && context.is_timed_out => Final::Refused(408),
         // 16.7 step 6: a 503 speaks of one server, and is not passed on.
         Some(best) if best.status() == 503 => Final::Refused(500),
         Some(best) => {
-            upstream_response(best).map_or(Final::Refused(500), |bytes| Final::Best(best.status(), bytes))
+            // Step 7: the caller hears of all challenges at once, or would be asked again for each of them.
+            let others =
+                context.challenges.iter().filter(|other| is_challenge(best.status()) && *other != best);
+            let bytes = upstream_response_with(best, others);
+            bytes.map_or(Final::Refused(500), |bytes| Final::Best(best.status(), bytes))
         }
         None if context.is_cancelled => Final::Refused(487),
-        None if context.request.method() == Method::Invite => Final::Refused(408),
+        None if is_invite => Final::Refused(408),
         None => Final::Silent,
     }
 }

@@ -30,17 +30,26 @@ pub(crate) struct Patience {
     pub(crate) proxy: Option<Duration>,
     pub(crate) gateway: Option<Duration>,
     pub(crate) other: Option<Duration>,
+    /// What a user's phones may take while there are others of a lower q.
+    pub(crate) phone: Option<Duration>,
+    /// How long those may ring.
+    pub(crate) ring: Option<Duration>,
 }
 
 impl Patience {
-    pub(super) const fn of(&self, hop: Hop) -> Option<Duration> {
+    /// `is_last`: there is no other group to try.
+    pub(super) fn of(&self, hop: Hop, is_last: bool) -> Option<Duration> {
         match hop {
             Hop::Proxy(_) => self.proxy,
             Hop::Gateway => self.gateway,
-            Hop::User | Hop::Address => self.other,
+            Hop::User => self.other.or_else(|| self.phone.filter(|_| !is_last)),
+            Hop::Address => self.other,
         }
     }
 }
+
+/// No 3xx is followed after so many branches.
+const MAX_REDIRECTED: usize = 20;
 
 #[derive(Debug)]
 pub(super) struct ResponseContext {
@@ -52,13 +61,20 @@ pub(super) struct ResponseContext {
     pub(super) groups: VecDeque<Vec<Target>>,
     pub(super) branches: Vec<Branch>,
     pub(super) best: Option<Response>,
+    /// All that are 401 or 407.
+    pub(super) challenges: Vec<Response>,
     /// When the latest group was started.
     pub(super) sent_at: Instant,
     pub(super) is_answered: bool,
     /// Answered with a 2xx to an INVITE.
     pub(super) is_accepted: bool,
     pub(super) is_cancelled: bool,
+    /// Some branch ended without a final response.
+    pub(super) is_timed_out: bool,
+    /// When a non-INVITE gets its 100.
+    pub(super) trying: Option<TimerId>,
     pub(super) patience: Option<TimerId>,
+    pub(super) ring: Option<TimerId>,
     pub(super) timer_c: Option<TimerId>,
     pub(super) end: Option<TimerId>,
 }
@@ -73,11 +89,15 @@ impl ResponseContext {
             plan,
             branches: Vec::new(),
             best: None,
+            challenges: Vec::new(),
             sent_at: Instant::ZERO,
             is_answered: false,
             is_accepted: false,
             is_cancelled: false,
+            is_timed_out: false,
+            trying: None,
             patience: None,
+            ring: None,
             timer_c: None,
             end: None,
         }
@@ -91,6 +111,22 @@ impl ResponseContext {
         self.branches.iter_mut().find(|branch| branch.client == client)
     }
 
+    /// Puts the targets that a 3xx names before those that are left, each but once (RFC 3261 16.5). Whether there are any.
+    pub(super) fn follow(&mut self, mut redirect: Vec<Vec<Target>>) -> bool {
+        if self.is_answered || self.is_cancelled || self.branches.len() >= MAX_REDIRECTED {
+            return false;
+        }
+        let known = |target: &Target| {
+            let tried = self.branches.iter().map(|branch| &branch.target);
+            tried.chain(self.groups.iter().flatten()).any(|other| other.uri == target.uri)
+        };
+        redirect.iter_mut().for_each(|group| group.retain(|target| !known(target)));
+        redirect.retain(|group| !group.is_empty());
+        let follows = !redirect.is_empty();
+        redirect.into_iter().rev().for_each(|group| self.groups.push_front(group));
+        follows
+    }
+
     /// Whether a branch that counts has yet to end.
     pub(super) fn is_pending(&self) -> bool {
         self.branches.iter().any(|branch| !branch.is_abandoned && !branch.is_done())
@@ -101,13 +137,24 @@ impl ResponseContext {
 #[derive(Debug)]
 pub(super) struct Branch {
     pub(super) client: ClientId,
-    pub(super) hop: Hop,
+    pub(super) target: Target,
     pub(super) state: BranchState,
     /// Given up for others: only a 2xx still counts.
     pub(super) is_abandoned: bool,
-    pub(super) cancel_wanted: bool,
-    pub(super) cancel_sent: bool,
+    pub(super) cancel: Cancel,
 }
+
+/// How far the CANCEL of a branch is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cancel {
+    Unwanted,
+    /// It waits for a provisional response (RFC 3261 9.1).
+    Wanted(Reason),
+    Sent,
+}
+
+/// Why a branch is cancelled: the value of a Reason field (RFC 3326), or nothing.
+pub(super) type Reason = Box<str>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BranchState {
@@ -129,15 +176,12 @@ impl BranchState {
 }
 
 impl Branch {
-    pub(super) const fn new(client: ClientId, hop: Hop) -> Self {
-        Self {
-            client,
-            hop,
-            state: BranchState::Calling,
-            is_abandoned: false,
-            cancel_wanted: false,
-            cancel_sent: false,
-        }
+    pub(super) const fn new(client: ClientId, target: Target) -> Self {
+        Self { client, target, state: BranchState::Calling, is_abandoned: false, cancel: Cancel::Unwanted }
+    }
+
+    pub(super) const fn hop(&self) -> Hop {
+        self.target.hop
     }
 
     pub(super) const fn is_done(&self) -> bool {

@@ -1,10 +1,11 @@
 //! What forwarding changes in a message (RFC 3261 16.6 steps 1 to 8, 16.7 step 3), and loop detection (16.3 step 4).
 
 use super::context::Plan;
-use crate::headers::{Auth, HeaderName};
+use crate::headers::field::MaxBreadth;
+use crate::headers::{Auth, HeaderName, NameAddr};
 use crate::message::{Edits, Request, Response};
 use crate::rng::Token;
-use crate::routing::{Source, Target};
+use crate::routing::{Source, Target, address_of, as_request_uri};
 use crate::transport::{Ctx, Flows, Peer};
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;
@@ -24,6 +25,9 @@ pub(crate) struct Forwarded {
 const COOKIE: &str = "z9hG4bK";
 const BRANCH_LEN: usize = COOKIE.len() + 32;
 
+/// What a request without Max-Breadth gets, and the most that one may have: "RECOMMENDED to be 60" (RFC 5393 5.3.3).
+const MAX_BREADTH: u32 = 60;
+
 /// The copy of `request` for `target`. None if no flow reaches it.
 pub(crate) fn forward(
     ctx: &mut Ctx<'_>,
@@ -31,25 +35,17 @@ pub(crate) fn forward(
     source: Peer,
     plan: &Plan,
     target: &Target,
+    breadth: u32,
 ) -> Option<Forwarded> {
     let flow = target.flow.or_else(|| ctx.flows.toward(target.address, Some(source.flow)))?;
     let local = ctx.flows.find(flow)?;
     let branch = format!("{COOKIE}{}{}", ctx.rng.token(), loop_hash(request, plan.source));
     let mut edits = Edits::new(request);
-    // Step 2.
-    if let Some(uri) = &target.uri {
-        edits.set_uri(request, uri);
-    }
     // Step 3.
     let hops = request.max_forwards().ok().flatten().map_or(70, |hops| hops.saturating_sub(1));
     edits.set(HeaderName::MaxForwards, hops);
-    // 16.4, and what a dead hop leaves behind.
-    if plan.drop_routes > 0 {
-        edits.remove_values(HeaderName::Route, plan.drop_routes);
-    }
-    for route in target.routes.iter().rev() {
-        edits.insert_first(HeaderName::Route, route);
-    }
+    edits.set(HeaderName::MaxBreadth, breadth);
+    route(&mut edits, request, plan.drop_routes, target);
     // Step 8, with RFC 3581; the sender's own Via is stamped here (18.2.1).
     edits.insert_first(
         HeaderName::Via,
@@ -78,6 +74,43 @@ pub(crate) fn forward(
     Some(Forwarded { branch, bytes: edits.finish(), peer: Peer { flow, address: target.address } })
 }
 
+/// Request-URI and Route (16.6 steps 2 and 6). `left_behind`: how many Routes do not go along, by 16.4 or because they lead to
+/// a dead hop.
+fn route(edits: &mut Edits<'_>, request: &Request, left_behind: usize, target: &Target) {
+    let pushed = target.routes.iter().map(AsRef::as_ref);
+    let mut routes = pushed.chain(request.values(HeaderName::Route).skip(left_behind));
+    let first = routes.next().and_then(|first| NameAddr::parse(first).ok());
+    let is_strict =
+        |first: &NameAddr<'_>| !first.uri.is_loose_router() && address_of(&first.uri) == Some(target.address);
+    if let Some(router) = first.filter(is_strict) {
+        // A strict router finds itself in the Request-URI, and the target behind all Routes.
+        edits.remove_all(HeaderName::Route);
+        for route in routes {
+            edits.append(HeaderName::Route, route);
+        }
+        let uri = target.uri.as_deref().unwrap_or_else(|| request.uri_str());
+        edits.append(HeaderName::Route, format_args!("<{uri}>"));
+        edits.set_uri(request, as_request_uri(&router.uri));
+        return;
+    }
+    if let Some(uri) = &target.uri {
+        edits.set_uri(request, uri);
+    }
+    if left_behind > 0 {
+        edits.remove_values(HeaderName::Route, left_behind);
+    }
+    for route in target.routes.iter().rev() {
+        edits.insert_first(HeaderName::Route, route);
+    }
+}
+
+/// How many branches `request` may have at once, here and further on (RFC 5393 5.3.3).
+pub(crate) fn breadth_of(request: &Request) -> u32 {
+    let asked = request.typed::<MaxBreadth>().ok().and_then(|breadth| u32::try_from(breadth.get()).ok());
+    // An emergency call goes out whatever it asks; all else with no breadth has been refused.
+    asked.unwrap_or(MAX_BREADTH).clamp(1, MAX_BREADTH)
+}
+
 /// Takes the credentials for `realm`, which is ours, out of what goes to a phone or a gateway (RFC 3261 22.3: they apply "only to
 /// the proxy whose realm is identified"): whoever has a digest can try passwords on it (RFC 7616 5.1). The central proxy,
 /// whose realm may be the same, gets them as they came.
@@ -96,9 +129,24 @@ fn consume_credentials(edits: &mut Edits<'_>, request: &Request, realm: &str) {
 
 /// A response without its topmost Via, which is ours (16.7 step 3). None if there is no other: it was for us.
 pub(super) fn upstream_response(response: &Response) -> Option<Bytes> {
+    upstream_response_with(response, std::iter::empty())
+}
+
+/// The same, with the challenges of `others` below its own (16.7 step 7: "without modification").
+pub(super) fn upstream_response_with<'a>(
+    response: &Response,
+    others: impl Iterator<Item = &'a Response>,
+) -> Option<Bytes> {
     response.vias().nth(1)?.ok()?;
     let mut edits = Edits::new(response);
     edits.remove_values(HeaderName::Via, 1);
+    for other in others {
+        for name in [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate] {
+            for challenge in other.all(name) {
+                edits.append(name, challenge.value());
+            }
+        }
+    }
     Some(edits.finish())
 }
 
@@ -108,7 +156,7 @@ pub(crate) fn loop_hash(request: &Request, source: Source) -> Token {
     // No secret: whoever forges a loop has only stopped a request of its own.
     let mut hash = SipHasher13::new();
     hash.write_u8(source as u8);
-    let tag = |address: Result<crate::headers::NameAddr<'_>, _>| {
+    let tag = |address: Result<NameAddr<'_>, _>| {
         address.ok().and_then(|address| address.tag().map(str::to_owned)).unwrap_or_default()
     };
     let mut part = |text: &str| {

@@ -7,28 +7,32 @@
 //! forbids a late one); each branch ends, by its transaction's timers, by Timer C, or by the CANCEL that follows it.
 
 mod best;
+mod cancel;
 mod context;
 mod forward;
+mod response;
 
-use crate::headers::Method;
-use crate::message::{Fault, Request, RequestBuilder, Response, ResponseBuilder};
+use crate::headers::{HeaderName, Method};
+use crate::message::{Fault, Request, ResponseBuilder};
 use crate::routing::{Hop, Source, Target};
 use crate::time::{Instant, Timers};
-use crate::transaction::{
-    ClientId, LIFETIME, Outgoing, Owner, ServerId, Slab, SlabId, Transactions, Unanswered,
-};
+use crate::transaction::{ClientId, LIFETIME, Outgoing, Owner, ServerId, Slab, SlabId, Transactions};
 use crate::transport::{Ctx, Peer};
 use crate::upstream::TargetId;
-use best::Final;
+use cancel::{cancel_all, cancel_branch};
 use context::{Branch, BranchState, ResponseContext};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub(crate) use context::{Patience, Plan};
-pub(crate) use forward::{forward, is_loop, own_branch};
+pub(crate) use forward::{breadth_of, forward, is_loop, own_branch};
 
 /// Timer C: above three minutes (RFC 3261 16.6 step 11).
 const TIMER_C: Duration = Duration::from_secs(185);
+
+/// When a non-INVITE without an answer gets a 100: the time that Timer E takes to reach T2, neither before nor after (RFC 4320
+/// 4.1). That is T1 + 2*T1 + 4*T1.
+const TRYING: Duration = Duration::from_millis(3500);
 
 /// Names a response context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,7 +76,9 @@ pub(crate) struct Relayed<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum Due {
+    Trying(ContextId),
     Patience(ContextId),
+    Rang(ContextId),
     TimerC(ContextId),
     End(ContextId),
 }
@@ -109,15 +115,23 @@ impl Proxy {
         plan: Plan,
     ) -> Option<Silence> {
         let is_invite = request.method() == Method::Invite;
+        let id = ContextId(self.contexts.insert(ResponseContext::new(server, request, source, plan)));
+        self.by_server.insert(server, id);
         if is_invite {
             // 17.2.1: a 100 unless an answer is sure to come within 200 ms.
-            let trying = ResponseBuilder::new(&request, source.address, 100, "").finish();
-            transactions.respond(ctx, server, 100, trying);
+            self.respond_trying(ctx, transactions, id);
+        } else if let Some(context) = self.contexts.get_mut(id.0) {
+            context.trying = Some(self.timers.arm(ctx.now + TRYING, Due::Trying(id)));
         }
-        let context = ResponseContext::new(server, request, source, plan);
-        let id = ContextId(self.contexts.insert(context));
-        self.by_server.insert(server, id);
         self.advance(ctx, transactions, id)
+    }
+
+    fn respond_trying(&mut self, ctx: &mut Ctx<'_>, transactions: &mut Transactions, id: ContextId) {
+        if let Some(context) = self.contexts.get_mut(id.0) {
+            context.trying = None;
+            let trying = ResponseBuilder::new(&context.request, context.source.address, 100, "");
+            transactions.respond(ctx, context.server, 100, trying.finish());
+        }
     }
 
     /// What is known of a context.
@@ -134,7 +148,7 @@ impl Proxy {
 
     /// Where the request of `client` went.
     pub(crate) fn hop_of(&self, id: ContextId, client: ClientId) -> Option<Hop> {
-        self.contexts.get(id.0)?.branch(client).map(|branch| branch.hop)
+        self.contexts.get(id.0)?.branch(client).map(Branch::hop)
     }
 
     /// Whether `client` is a branch of `id` that still counts: not one that was given up for another.
@@ -180,10 +194,18 @@ impl Proxy {
     ) -> Option<Silence> {
         self.abandon_branches(ctx, transactions, id);
         let context = self.contexts.get_mut(id.0)?;
-        let group = context.groups.pop_front()?;
+        let mut group = context.groups.pop_front()?;
         let hop = group.first().map(|target| target.hop);
-        for target in group {
-            start_branch(ctx, transactions, context, id, &target);
+        // RFC 5393 5.3.3: the breadth is shared among those that are tried at once; who is left without one is tried later.
+        let breadth = breadth_of(&context.request);
+        let later = group.split_off(group.len().min(breadth as usize));
+        if !later.is_empty() {
+            context.groups.push_front(later);
+        }
+        let targets = u32::try_from(group.len()).unwrap_or(breadth);
+        for (target, i) in group.into_iter().zip(0..) {
+            let share = breadth / targets + u32::from(i < breadth % targets);
+            start_branch(ctx, transactions, context, id, target, share);
         }
         let proxy = hop.and_then(Hop::proxy);
         if !context.is_pending() {
@@ -202,7 +224,15 @@ impl Proxy {
             }
             context.timer_c = Some(self.timers.arm(ctx.now + TIMER_C, Due::TimerC(id)));
         }
-        let patience = hop.and_then(|hop| context.plan.patience.of(hop));
+        // Serial forking by q (16.7 step 4): phones that ring in vain do not keep the call from the next ones.
+        let is_last = context.groups.is_empty();
+        let rings = !is_last && hop == Some(Hop::User) && context.request.method() == Method::Invite;
+        if let Some(timer) = context.ring.take() {
+            self.timers.cancel(timer);
+        }
+        let ring = context.plan.patience.ring.filter(|_| rings);
+        context.ring = ring.map(|ring| self.timers.arm(ctx.now + ring, Due::Rang(id)));
+        let patience = hop.and_then(|hop| context.plan.patience.of(hop, is_last));
         self.arm_patience(ctx.now, id, patience);
         None
     }
@@ -281,7 +311,13 @@ impl Proxy {
     }
 
     /// A CANCEL came for the INVITE `server` (RFC 3261 16.10).
-    pub(crate) fn cancel(&mut self, ctx: &mut Ctx<'_>, transactions: &mut Transactions, server: ServerId) {
+    pub(crate) fn cancel(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        transactions: &mut Transactions,
+        server: ServerId,
+        cancel: &Request,
+    ) {
         let Some(&id) = self.by_server.get(&server) else {
             return;
         };
@@ -290,9 +326,8 @@ impl Proxy {
         {
             context.is_cancelled = true;
             context.groups.clear();
-            for branch in &mut context.branches {
-                cancel_branch(ctx, transactions, branch);
-            }
+            let reasons: Vec<&str> = cancel.values(HeaderName::Reason).collect();
+            cancel_all(ctx, transactions, context, &reasons.join(", "));
         }
     }
 
@@ -303,7 +338,7 @@ impl Proxy {
             let is_invite = context.request.method() == Method::Invite;
             for branch in &mut context.branches {
                 branch.is_abandoned = true;
-                cancel_branch(ctx, transactions, branch);
+                cancel_branch(ctx, transactions, branch, "");
                 if is_invite {
                     transactions.stop_resending(branch.client);
                 }
@@ -312,154 +347,33 @@ impl Proxy {
         self.waiting.remove(&id);
     }
 
-    /// RFC 3261 16.7: a response to one of the branches.
-    pub(crate) fn on_response(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        transactions: &mut Transactions,
-        id: ContextId,
-        client: ClientId,
-        response: &Response,
-    ) -> Option<Silence> {
-        // What a target that was given up says late is no sign of life of those that were tried instead.
-        if self.is_live(id, client) {
-            self.arm_patience(ctx.now, id, None);
-            self.waiting.remove(&id);
-        }
-        let context = self.contexts.get_mut(id.0)?;
-        let is_invite = context.request.method() == Method::Invite;
-        let status = response.status();
-        let branch = context.branch_mut(client)?;
-        match status {
-            100..=199 => {
-                branch.state = branch.state.on_provisional();
-                if branch.cancel_wanted {
-                    cancel_branch(ctx, transactions, branch);
-                }
-                let counts = !branch.is_abandoned && !context.is_answered;
-                // 16.7 step 2: Timer C starts again with each provisional response but 100.
-                if status > 100 && counts {
-                    if let Some(timer) = context.timer_c.take() {
-                        self.timers.cancel(timer);
-                        context.timer_c = Some(self.timers.arm(ctx.now + TIMER_C, Due::TimerC(id)));
-                    }
-                    // 16.7 step 5: all but 100 are forwarded at once.
-                    if let Some(bytes) = forward::upstream_response(response) {
-                        transactions.respond(ctx, context.server, status, bytes);
-                    }
-                }
-                None
-            }
-            200..=299 => {
-                branch.state = BranchState::Done;
-                // 16.7 step 5: each 2xx to an INVITE is forwarded, also of a branch that was given up.
-                if is_invite || !context.is_answered {
-                    context.is_accepted |= is_invite;
-                    match forward::upstream_response(response) {
-                        Some(bytes) => transactions.respond(ctx, context.server, status, bytes),
-                        // 16.7 step 3: it has no Via that leads to the caller, who has to hear something all the same.
-                        None if !context.is_answered => refuse(ctx, transactions, context, 502),
-                        None => {}
-                    }
-                    context.is_answered = true;
-                }
-                context.groups.clear();
-                for branch in &mut context.branches {
-                    cancel_branch(ctx, transactions, branch);
-                }
-                self.reap(ctx.now, id);
-                None
-            }
-            _ => {
-                branch.state = BranchState::Done;
-                let hop = branch.hop;
-                if !branch.is_abandoned {
-                    best::keep_better(&mut context.best, response);
-                    if status >= 600 {
-                        // 16.7 step 5: a 6xx ends the search.
-                        context.groups.clear();
-                        for branch in &mut context.branches {
-                            cancel_branch(ctx, transactions, branch);
-                        }
-                    }
-                }
-                self.settle(ctx, transactions, id, best::tries_next(hop, status))
-            }
-        }
-    }
-
-    /// A request of ours ended without a final response.
-    pub(crate) fn on_unanswered(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        transactions: &mut Transactions,
-        unanswered: Unanswered,
-        kind: SilenceKind,
-    ) -> Option<Silence> {
-        let id = ContextId::from(unanswered.owner?);
-        let branch = self.contexts.get_mut(id.0)?.branch_mut(unanswered.client)?;
-        let (hop, before) = (branch.hop, std::mem::replace(&mut branch.state, BranchState::Done));
-        if branch.is_abandoned {
-            // Its silence was noted when it was given up, and what was tried instead goes on.
-            self.reap(ctx.now, id);
-            return None;
-        }
-        if before == BranchState::Proceeding {
-            // It has taken the request on, so it is not silent: the same as its own 408 (16.7, 16.8).
-            return self.settle(ctx, transactions, id, best::tries_next(hop, 408));
-        }
-        Some(Silence { context: id, proxy: hop.proxy(), kind })
-    }
-
-    /// Whether a branch that counts has yet to end.
-    pub(crate) fn is_pending(&self, id: ContextId) -> bool {
-        self.contexts.get(id.0).is_some_and(ResponseContext::is_pending)
-    }
-
-    /// If nothing that counts is under way: the next group if `try_next`, else the best response.
-    pub(crate) fn settle(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        transactions: &mut Transactions,
-        id: ContextId,
-        try_next: bool,
-    ) -> Option<Silence> {
-        let context = self.contexts.get_mut(id.0)?;
-        if !context.is_answered && !context.is_pending() {
-            if try_next && !context.is_cancelled && !context.groups.is_empty() {
-                return self.advance(ctx, transactions, id);
-            }
-            context.is_answered = true;
-            context.groups.clear();
-            match best::final_response(context) {
-                Final::Best(status, response) => transactions.respond(ctx, context.server, status, response),
-                Final::Silent => transactions.abandon(context.server),
-                Final::Refused(status) => refuse(ctx, transactions, context, status),
-            }
-        }
-        self.reap(ctx.now, id);
-        None
-    }
-
     /// Carries out what is due, up to the first silence. Call it until it gives none.
     pub(crate) fn on_tick(&mut self, ctx: &mut Ctx<'_>, transactions: &mut Transactions) -> Option<Silence> {
         while let Some(due) = self.timers.pop_due(ctx.now) {
             match due {
+                Due::Trying(id) => self.respond_trying(ctx, transactions, id),
                 Due::Patience(id) => {
                     if let Some(context) = self.contexts.get_mut(id.0) {
                         context.patience = None;
-                        let hop = context.branches.last().map(|branch| branch.hop);
+                        let hop = context.branches.last().map(Branch::hop);
                         let proxy = hop.and_then(Hop::proxy);
                         return Some(Silence { context: id, proxy, kind: SilenceKind::Impatient });
+                    }
+                }
+                Due::Rang(id) => {
+                    if let Some(context) = self.contexts.get_mut(id.0) {
+                        context.ring = None;
+                        // None are left where the search has ended.
+                        if !context.groups.is_empty() {
+                            return Some(Silence { context: id, proxy: None, kind: SilenceKind::Impatient });
+                        }
                     }
                 }
                 Due::TimerC(id) => {
                     // 16.8: CANCEL what has answered provisionally; the rest ends by its own timers.
                     if let Some(context) = self.contexts.get_mut(id.0) {
                         context.timer_c = None;
-                        for branch in &mut context.branches {
-                            cancel_branch(ctx, transactions, branch);
-                        }
+                        cancel_all(ctx, transactions, context, "");
                     }
                 }
                 Due::End(id) => self.remove(id),
@@ -487,7 +401,10 @@ impl Proxy {
         if let Some(context) = self.contexts.remove(id.0) {
             self.by_server.remove(&context.server);
             self.waiting.remove(&id);
-            for timer in [context.patience, context.timer_c, context.end].into_iter().flatten() {
+            for timer in [context.trying, context.patience, context.ring, context.timer_c, context.end]
+                .into_iter()
+                .flatten()
+            {
                 self.timers.cancel(timer);
             }
         }
@@ -508,33 +425,14 @@ fn start_branch(
     transactions: &mut Transactions,
     context: &mut ResponseContext,
     id: ContextId,
-    target: &Target,
+    target: Target,
+    breadth: u32,
 ) {
-    let Some(sent) = forward(ctx, &context.request, context.source, &context.plan, target) else {
+    let Some(sent) = forward(ctx, &context.request, context.source, &context.plan, &target, breadth) else {
         return;
     };
     let (method, name) = (context.request.method(), context.request.method_str());
     let outgoing = Outgoing { method, name, branch: &sent.branch, bytes: sent.bytes, peer: sent.peer };
     let client = transactions.start(ctx, outgoing, Some(Owner(id.0)));
-    context.branches.push(Branch::new(client, target.hop));
-}
-
-/// Cancels a branch that is an INVITE: at once if it has had a provisional response, else as soon as one comes (RFC 3261
-/// 9.1). A transaction that was cancelled lives for another 64*T1 at most.
-fn cancel_branch(ctx: &mut Ctx<'_>, transactions: &mut Transactions, branch: &mut Branch) {
-    branch.cancel_wanted = true;
-    if branch.state != BranchState::Proceeding || branch.cancel_sent {
-        return;
-    }
-    branch.cancel_sent = true;
-    let Some((invite, peer)) = transactions.invite_request(branch.client) else {
-        return;
-    };
-    let (Ok(via), Ok(cancel)) = (invite.top_via(), RequestBuilder::cancel(&invite)) else {
-        return;
-    };
-    let own = via.branch().unwrap_or_default();
-    let outgoing = Outgoing { method: Method::Cancel, name: "CANCEL", branch: own, bytes: cancel, peer };
-    transactions.start(ctx, outgoing, None);
-    transactions.expire(ctx.now + LIFETIME, branch.client);
+    context.branches.push(Branch::new(client, target));
 }

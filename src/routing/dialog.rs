@@ -1,6 +1,6 @@
 //! Requests in a dialog: by the route set they were born with, leaving out hops that are dead (`sas.md` section 9).
 
-use super::{Decision, Hop, Outcome, Query, Reason, Step, Target, View, own_routes};
+use super::{Decision, Hop, Outcome, Query, Reason, Step, Target, View, address_of, own_routes};
 use crate::headers::{HeaderName, Method, NameAddr};
 use crate::upstream::TargetId;
 use crate::uri::Uri;
@@ -54,7 +54,7 @@ fn by_route(
         }
         return to_proxy(view, index, own);
     }
-    if let Some(address) = view.address(&route.uri) {
+    if let Some(address) = address_of(&route.uri) {
         return to_address(query, address, Step::RouteSet, vec![Reason::RouteLeadsThere], own);
     }
     // A host by name: the proxy's to resolve, or to be.
@@ -96,7 +96,7 @@ fn skip_dead_hops(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usize)
     let mut reasons = vec![Reason::NextHopDead];
     let mut drop_routes = own;
     for route in query.request.addresses(HeaderName::Route).skip(own).flatten() {
-        let address = view.address(&route.uri);
+        let address = address_of(&route.uri);
         if let Some(address) =
             address.filter(|_| !view.is_own(&route.uri) && view.proxy_at(&route.uri).is_none())
         {
@@ -169,7 +169,7 @@ fn by_remote_target(
         }
         return to_proxy(view, index, own);
     }
-    match (view.address(uri), view.upstream.candidates().next()) {
+    match (address_of(uri), view.upstream.candidates().next()) {
         (Some(address), _) => {
             reasons.push(Reason::NamesAddress);
             to_address(query, address, Step::RequestUri, reasons, own)

@@ -1,6 +1,6 @@
 //! Requests outside a dialog (`sas.md` 4.2-4.4).
 
-use super::{Decision, Outcome, Query, Reason, Source, Step, Target, View, own_routes};
+use super::{Decision, Outcome, Query, Reason, Source, Step, Target, View, address_of, own_routes};
 use crate::headers::{HeaderName, Method};
 use crate::registrar::{Binding, Standing};
 use crate::uri::{AorKey, Uri};
@@ -30,6 +30,9 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
             return decision(Outcome::Answer(200), Step::Ourselves, reasons, 0);
         }
     }
+    if let Some(next_door) = next_door(query, view, &uri, &mut reasons) {
+        return next_door;
+    }
     if query.is_emergency() {
         return serve(query, view, &uri, reasons);
     }
@@ -37,6 +40,27 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
         Source::Proxy => from_proxy(query, view, &uri, reasons),
         Source::User | Source::Gateway => to_proxies(query, view, reasons),
     }
+}
+
+/// A Route (RFC 3261 16.6 step 7) or `maddr` (16.5) by which one of the branch asks for a host that phones have registered from is
+/// followed as it stands. What else they lead to is the proxy's to follow, or out of reach without it.
+fn next_door(
+    query: &Query<'_>,
+    view: &View<'_>,
+    uri: &Uri<'_>,
+    reasons: &mut Vec<Reason>,
+) -> Option<Decision> {
+    let own = own_routes(query.request, view);
+    let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
+    let (next, reason) = match &route {
+        Some(route) => (&route.uri, Reason::RouteLeadsThere),
+        None => (Some(uri).filter(|uri| uri.param("maddr").is_some())?, Reason::NamesAddress),
+    };
+    let address = view.phone_address(next).filter(|_| query.known)?;
+    reasons.push(reason);
+    let step = if route.is_some() { Step::RouteSet } else { Step::RequestUri };
+    let target = Target::address(address);
+    Some(decision(Outcome::Forward(vec![vec![target]]), step, std::mem::take(reasons), own))
 }
 
 fn decision(outcome: Outcome, step: Step, reasons: Vec<Reason>, drop_routes: usize) -> Decision {
@@ -115,7 +139,7 @@ fn from_proxy(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Ve
     reasons.push(Reason::CameFromProxy);
     let own = own_routes(query.request, view);
     let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
-    if let Some(address) = route.and_then(|route| view.address(&route.uri)) {
+    if let Some(address) = route.and_then(|route| address_of(&route.uri)) {
         reasons.push(Reason::RouteLeadsThere);
         return decision(
             Outcome::Forward(vec![vec![Target::address(address)]]),
@@ -131,7 +155,7 @@ fn from_proxy(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Ve
         reasons.push(Reason::NamesUs);
         return decision(Outcome::Answer(404), Step::NoRoute, reasons, 0);
     }
-    match view.address(uri) {
+    match address_of(uri) {
         Some(address) => {
             reasons.push(Reason::NamesAddress);
             let target = gateway_or_address(view, uri, address);
@@ -176,7 +200,7 @@ fn serve(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Vec<Rea
 }
 
 /// The contacts of the user, or the contact itself, that `uri` names.
-fn find<'a>(view: &View<'a>, uri: &Uri<'_>) -> (Vec<&'a Binding>, Reason) {
+pub(super) fn find<'a>(view: &View<'a>, uri: &Uri<'_>) -> (Vec<&'a Binding>, Reason) {
     // A Request-URI that is a registered Contact, port and all, is that contact: a proxy that forks has named each one.
     // Everything else is an address of record (sas.md 7.2).
     let is_contact = |binding: &&Binding| {
@@ -215,7 +239,7 @@ fn database(
 }
 
 /// `sas.md` 7.3: in the order of q, equal q at once.
-fn by_preference(bindings: &[&Binding], view: &View<'_>) -> Vec<Vec<Target>> {
+pub(super) fn by_preference(bindings: &[&Binding], view: &View<'_>) -> Vec<Vec<Target>> {
     let same_q = |a: &&Binding, b: &&Binding| a.q == b.q;
     let reachable = |group: &[&Binding]| {
         group.iter().filter_map(|binding| Target::user(binding, view)).collect::<Vec<_>>()

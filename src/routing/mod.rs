@@ -7,6 +7,7 @@
 mod dialog;
 mod initial;
 mod reason;
+mod redirect;
 mod target;
 
 use crate::config::Config;
@@ -16,10 +17,12 @@ use crate::mode::State;
 use crate::registrar;
 use crate::transport::{Flows, Peer};
 use crate::upstream::Upstream;
-use crate::uri::{HomeHosts, Uri};
+use crate::uri::{HomeHosts, Host, Uri, UriBuf};
 use std::net::SocketAddr;
 
 pub use reason::{Reason, Step};
+pub(crate) use redirect::redirect;
+pub(crate) use target::as_request_uri;
 pub use target::{Hop, Target};
 
 /// Who sent a request (`sas.md` 4.1).
@@ -76,25 +79,44 @@ pub struct View<'a> {
 /// The port of a SIP URI that names none (RFC 3261 19.1.2).
 const SIP_PORT: u16 = 5060;
 
-impl View<'_> {
-    /// The address that `uri` names, if it does so by number: names are for the proxy to resolve.
-    fn address(&self, uri: &Uri<'_>) -> Option<SocketAddr> {
-        uri.host_port().and_then(|hp| hp.socket_addr(SIP_PORT))
+/// The address that `uri` names, if it does so by number: names are for the proxy to resolve. `maddr` overrides the host
+/// (RFC 3261 19.1.1; 16.6 step 7).
+pub(crate) fn address_of(uri: &Uri<'_>) -> Option<SocketAddr> {
+    let mut there = uri.host_port()?;
+    if let Some(Some(maddr)) = uri.param("maddr") {
+        there.host = Host::parse(maddr)?;
     }
+    there.socket_addr(SIP_PORT)
+}
 
+impl View<'_> {
     /// Whether `uri` leads to us.
     #[must_use]
     pub fn is_own(&self, uri: &Uri<'_>) -> bool {
-        self.address(uri).is_some_and(|address| self.flows.is_local(address))
+        let named = |name: &UriBuf| {
+            let (name, port) = (name.as_uri(), |uri: &Uri<'_>| uri.port().unwrap_or(SIP_PORT));
+            name.host() == uri.host() && port(&name) == port(uri)
+        };
+        match address_of(uri) {
+            Some(address) => self.flows.is_local(address),
+            None => self.config.names.iter().any(named),
+        }
+    }
+
+    /// The address that `uri` names, if phones have registered from that host, and neither we nor a proxy or gateway are there.
+    fn phone_address(&self, uri: &Uri<'_>) -> Option<SocketAddr> {
+        let address = address_of(uri)?;
+        let is_server = self.proxy_at(uri).is_some() || self.gateway_at(uri).is_some();
+        (!is_server && !self.flows.is_local(address) && self.registrar.knows(address.ip())).then_some(address)
     }
 
     fn proxy_at(&self, uri: &Uri<'_>) -> Option<usize> {
-        let address = self.address(uri)?;
+        let address = address_of(uri)?;
         self.config.proxies().iter().position(|proxy| proxy.address == address)
     }
 
     fn gateway_at(&self, uri: &Uri<'_>) -> Option<usize> {
-        let address = self.address(uri)?;
+        let address = address_of(uri)?;
         self.config.gateways().iter().position(|gateway| gateway.address == address)
     }
 

@@ -76,16 +76,16 @@ impl Target {
     /// The contact of a registered user. None if it cannot be reached.
     pub(super) fn user(binding: &Binding, view: &View<'_>) -> Option<Self> {
         let contact = binding.contact.as_uri();
-        let named = contact.host_port().and_then(|hp| hp.socket_addr(super::SIP_PORT));
+        let named = super::address_of(&contact);
         // sas.md 7.4: behind NAT the address is the source of the REGISTER. With the same IP there is no NAT between,
         // and the Contact's port is the one that the phone listens on.
         let address = named.filter(|named| named.ip() == binding.source.ip()).unwrap_or(binding.source);
-        let mut target = Self::new(Hop::User, address, Some(contact.as_str().into()));
+        let mut target = Self::new(Hop::User, address, Some(as_request_uri(&contact)));
         target.flow = Some(binding.flow?);
         if let Some(first) = binding.path.first() {
             // RFC 3327 5.3: the Path becomes the route set.
             let hop = crate::headers::NameAddr::parse(first).ok()?;
-            target.address = hop.uri.host_port().and_then(|hp| hp.socket_addr(super::SIP_PORT))?;
+            target.address = super::address_of(&hop.uri)?;
             target.routes = binding.path.to_vec();
         }
         // A contact that names us would have us call ourselves.
@@ -107,15 +107,33 @@ fn at_host(uri: &Uri<'_>, other: &Uri<'_>) -> Box<str> {
     if !uri.is_sip() {
         text.push_str(";user=phone");
     }
-    for (name, value) in uri.params().filter(|_| uri.is_sip()) {
-        let speaks_of_host =
-            ["transport", "maddr", "ttl", "lr"].iter().any(|h| unescape(name).eq_ignore_ascii_case(h));
-        if !speaks_of_host {
-            let _ = match value {
-                Some(value) => write!(text, ";{name}={value}"),
-                None => write!(text, ";{name}"),
-            };
-        }
+    if uri.is_sip() {
+        push_params(&mut text, uri, &["transport", "maddr", "ttl", "lr", "method"]);
     }
     text.into()
+}
+
+/// `uri` as a Request-URI may be: without header fields and without `method` (RFC 3261 16.6 step 2; 19.1.1, table 1).
+pub(crate) fn as_request_uri(uri: &Uri<'_>) -> Box<str> {
+    let mut text = uri.to_string();
+    if uri.is_sip() && !(uri.params_str().is_empty() && uri.headers_str().is_empty()) {
+        let end = text.len().saturating_sub(uri.params_str().len() + uri.headers_str().len());
+        text.truncate(end);
+        push_params(&mut text, uri, &["method"]);
+    }
+    text.into()
+}
+
+/// Adds the parameters of `uri` but those named `except`.
+fn push_params(text: &mut String, uri: &Uri<'_>, except: &[&str]) {
+    for (name, value) in uri.params() {
+        if except.iter().any(|other| unescape(name).eq_ignore_ascii_case(other)) {
+            continue;
+        }
+        // Writing to a String cannot fail.
+        let _ = match value {
+            Some(value) => write!(text, ";{name}={value}"),
+            None => write!(text, ";{name}"),
+        };
+    }
 }

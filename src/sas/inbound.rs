@@ -7,8 +7,8 @@ use crate::headers::{HeaderName, Method, delta_seconds};
 use crate::message::{Edits, Fault, Message, ParseLimits, Request, Response, ResponseBuilder, Rules};
 use crate::mode::State;
 use crate::proxy::{ContextId, is_loop, own_branch};
-use crate::routing::{Hop, Source};
-use crate::transaction::{RequestMatch, ResponseMatch, ServerId};
+use crate::routing::{Hop, Outcome, Source, Target, decide, redirect};
+use crate::transaction::{ClientId, RequestMatch, ResponseMatch, ServerId};
 use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
 use bytes::Bytes;
@@ -42,7 +42,7 @@ impl Sas {
         let reserved = |config: &Config| is_emergency_call(config, &request);
         match self.transactions.on_request(&mut self.world.ctx(out), &request, from, reserved) {
             RequestMatch::Absorbed => {}
-            RequestMatch::Full => self.on_dropped(from, out),
+            RequestMatch::Full => self.on_full(&request, from, out),
             RequestMatch::StrayAck => self.relay_ack(&self.undo_strict_routing(request), from, out),
             RequestMatch::New(server) => {
                 let request = self.undo_strict_routing(request);
@@ -87,7 +87,7 @@ impl Sas {
             return self.refuse(server, &request, from, &fault, out);
         }
         match request.method() {
-            Method::Cancel => self.on_cancel(server, &request, from, out),
+            Method::Cancel => self.on_cancel(Arrival { server, request, from, source }, out),
             Method::Register => self.on_register(server, request, from, out),
             Method::Options if request.max_forwards() == Ok(Some(0)) => {
                 // RFC 3261 16.3 step 3: the hop at which it ends answers.
@@ -154,12 +154,28 @@ impl Sas {
     }
 
     /// RFC 3261 9.2 and 16.10.
-    fn on_cancel(&mut self, server: ServerId, request: &Request, from: Peer, out: &mut Actions) {
-        let Some(invite) = self.transactions.invite_of(request) else {
-            return self.refuse(server, request, from, &Fault::new(481), out);
+    fn on_cancel(&mut self, arrival: Arrival, out: &mut Actions) {
+        let Arrival { server, request, from, source } = arrival;
+        let Some(invite) = self.transactions.invite_of(&request) else {
+            return self.relay_cancel(Arrival { server, request, from, source }, out);
         };
-        self.answer_ok(server, request, from, out);
-        self.proxy.cancel(&mut self.world.ctx(out), &mut self.transactions, invite);
+        self.answer_ok(server, &request, from, out);
+        self.proxy.cancel(&mut self.world.ctx(out), &mut self.transactions, invite, &request);
+    }
+
+    /// 16.10: a CANCEL of nothing that we know is sent on, since the call may have gone there before our time. It keeps its server
+    /// transaction, so that its sender hears what the next hop says to it.
+    fn relay_cancel(&mut self, arrival: Arrival, out: &mut Actions) {
+        let Arrival { server, request, from, source } = &arrival;
+        let decision = decide(&self.query(request, *from, *source, false), &self.view());
+        match decision.outcome {
+            Outcome::Forward(_) if !is_loop(request, *source, &self.world.flows) => {
+                self.start(arrival, decision, false, out);
+            }
+            Outcome::Forward(_) | Outcome::Answer(_) => {
+                self.refuse(*server, request, *from, &Fault::new(481), out);
+            }
+        }
     }
 
     /// 200, with what we can do where an OPTIONS asks for it (RFC 3261 11.2).
@@ -194,8 +210,13 @@ impl Sas {
     }
 
     fn on_response(&mut self, response: &Response, from: Peer, out: &mut Actions) {
+        // RFC 3261 18.1.2: a response whose topmost Via is not ours "MUST be silently discarded".
+        let own_via = response.top_via().is_ok_and(|via| {
+            via.sent_by.socket_addr(5060).is_some_and(|sent_by| self.world.flows.is_local(sent_by))
+        });
         // Whatever answers a probe is there (`sas.md` 3.1).
-        if response.validate().is_err() && super::watch::probe_of(response).is_none() {
+        let is_sound = own_via && response.validate().is_ok();
+        if !is_sound && super::watch::probe_of(response).is_none() {
             return self.on_dropped(from, out);
         }
         match self.transactions.on_response(&mut self.world.ctx(out), response) {
@@ -213,8 +234,9 @@ impl Sas {
                         return;
                     }
                 }
-                let ctx = &mut self.world.ctx(out);
-                let silence = self.proxy.on_response(ctx, &mut self.transactions, context, client, response);
+                let targets = self.redirected(context, client, response);
+                let (ctx, transactions) = (&mut self.world.ctx(out), &mut self.transactions);
+                let silence = self.proxy.on_response(ctx, transactions, context, client, response, targets);
                 if let Some(silence) = silence {
                     self.on_silence(silence, out);
                 }
@@ -230,6 +252,13 @@ impl Sas {
                 None => self.on_dropped(from, out),
             },
         }
+    }
+
+    /// The targets of a phone's 3xx, where the site has them followed.
+    fn redirected(&self, context: ContextId, client: ClientId, response: &Response) -> Vec<Vec<Target>> {
+        let of_phone = || self.proxy.hop_of(context, client) == Some(Hop::User);
+        let is_followed = self.world.config.sas.follow_redirects && response.status() / 100 == 3;
+        if is_followed && of_phone() { redirect(response, &self.view()) } else { Vec::new() }
     }
 }
 

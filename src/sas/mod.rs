@@ -5,6 +5,7 @@
 //! * `register`: REGISTER in both states.
 //! * `admission`: who is let in where the branch serves itself.
 //! * `homecoming`, `pacer`: what a returning proxy is told, and how fast.
+//! * `overload`: what is told to those for whom there is no room.
 //! * `watch`: the proxy set's health, the mode, and what their changes lead to.
 
 mod action;
@@ -14,6 +15,7 @@ mod event;
 mod homecoming;
 mod inbound;
 mod notice;
+mod overload;
 mod pacer;
 mod register;
 mod relay;
@@ -35,6 +37,7 @@ use crate::uri::{HomeHosts, Host};
 use bytes::Bytes;
 use drops::Drops;
 use homecoming::Homecoming;
+use overload::Overload;
 use pacer::Pacer;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -63,6 +66,7 @@ pub struct Sas {
     /// Proxies that refused our Path (`sas.md` 4.5).
     pathless: BTreeSet<TargetId>,
     drops: Drops,
+    overload: Overload,
     /// Where more bindings ended at once than one event may deal with, the rest waits until then.
     expire_again_at: Instant,
 }
@@ -115,6 +119,9 @@ impl Sas {
                 home.add(host);
             }
         }
+        for name in &config.names {
+            name.as_uri().host().into_iter().for_each(|host| home.add(host));
+        }
         Self {
             transactions: Transactions::new([rng.bits(), rng.bits()]),
             proxy: Proxy::default(),
@@ -129,6 +136,7 @@ impl Sas {
             homecoming: Homecoming::default(),
             pathless: BTreeSet::new(),
             drops: Drops::default(),
+            overload: Overload::default(),
             expire_again_at: now,
             world: World { config, rng, flows: Flows::default(), home, now },
         }

@@ -7,7 +7,7 @@ use super::{Actions, Notice, Sas};
 use crate::headers::Method;
 use crate::message::{Fault, Request};
 use crate::mode::{ModeEvent, State};
-use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, forward};
+use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, breadth_of, forward};
 use crate::routing::{Decision, Outcome, Query, Source, Step, decide};
 use crate::transaction::{ServerId, Unanswered};
 use crate::transport::{Outbox as _, Peer};
@@ -53,13 +53,15 @@ impl Sas {
             return;
         };
         let sas = &self.world.config.sas;
-        // RFC 3261 16.6 step 4: only requests that start a dialog need it, and a REGISTER never does.
-        let starts_dialog = matches!(request.method(), Method::Invite | Method::Subscribe | Method::Refer);
+        // RFC 3261 16.6 step 4: what may start a dialog needs it, the NOTIFY that comes before its 2xx too (RFC 6665 4.3); in a
+        // dialog it serves an end that has lost its state. A REGISTER never has it.
+        let starts_dialog =
+            matches!(request.method(), Method::Invite | Method::Subscribe | Method::Notify | Method::Refer);
         let plan = Plan {
             groups,
             drop_routes: decision.drop_routes,
             source,
-            record_route: sas.record_route && starts_dialog && !request.is_in_dialog(),
+            record_route: sas.record_route && starts_dialog,
             path,
             patience: self.patience(&request, decision.step),
         };
@@ -75,7 +77,14 @@ impl Sas {
         // A request in a dialog with a gateway has no other gateway to go to.
         let gateway =
             if request.is_in_dialog() { lost_dialog } else { Some(self.world.config.sas.gateway_patience) };
-        Patience { proxy: self.mode.patience(), gateway, other: lost_dialog }
+        let sas = &self.world.config.sas;
+        Patience {
+            proxy: self.mode.patience(),
+            gateway,
+            other: lost_dialog,
+            phone: Some(sas.phone_patience),
+            ring: Some(sas.ring_time),
+        }
     }
 
     fn lost_dialog_patience(&self, request: &Request, step: Step) -> Option<Duration> {
@@ -123,7 +132,7 @@ impl Sas {
         };
         let ctx = &mut self.world.ctx(out);
         for target in groups.first().into_iter().flatten() {
-            if let Some(sent) = forward(ctx, ack, from, &plan, target) {
+            if let Some(sent) = forward(ctx, ack, from, &plan, target, breadth_of(ack)) {
                 ctx.out.send(sent.peer, sent.bytes);
             }
         }

@@ -53,6 +53,14 @@ impl KeyHasher {
         hash.finish()
     }
 
+    /// 64 bits that only we can tell of the transaction that `request` would belong to.
+    pub(super) fn stateless(&self, request: &Request) -> u64 {
+        let Key(high, low) = self.server_key(request);
+        let mut hash = self.start();
+        hash.part(b"stateless").part(&high.to_be_bytes()).part(&low.to_be_bytes());
+        hash.finish().0
+    }
+
     /// The key of the client transaction whose request had `branch` and `method` (RFC 3261 17.1.3).
     pub(super) fn client_key(&self, branch: &str, method: &str) -> Key {
         let mut hash = self.start();

@@ -17,6 +17,7 @@ mod slab;
 use crate::config::Config;
 use crate::headers::Method;
 use crate::message::{Request, Response};
+use crate::rng::Token;
 use crate::time::{Instant, TimerId, Timers};
 use crate::transport::{Ctx, FlowId, Peer};
 use bytes::Bytes;
@@ -166,7 +167,8 @@ impl Transactions {
             return if is_ack { self.on_ack(ctx.now, id) } else { self.on_retransmission(ctx, id) };
         }
         if is_ack {
-            return RequestMatch::StrayAck;
+            let refused = request.to_tag().is_some_and(|tag| tag == self.stateless_tag(request).as_str());
+            return if refused { RequestMatch::Absorbed } else { RequestMatch::StrayAck };
         }
         let limits = &ctx.config.limits;
         let (live, room) = (self.len(), limits.max_transactions);
@@ -183,6 +185,11 @@ impl Transactions {
         let id = ServerId(self.servers.insert(server));
         self.server_keys.insert(key, id);
         RequestMatch::New(id)
+    }
+
+    /// The tag of an answer that has no transaction: the same for each retransmission (RFC 3261 8.2.7), and for the ACK.
+    pub(crate) fn stateless_tag(&self, request: &Request) -> Token {
+        Token::of(self.hasher.stateless(request))
     }
 
     fn on_retransmission(&self, ctx: &mut Ctx<'_>, id: ServerId) -> RequestMatch {

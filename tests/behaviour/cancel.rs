@@ -60,11 +60,66 @@ fn a_2xx_after_the_cancel_reaches_the_caller() {
     rig.drain();
 }
 
+/// RFC 3261 16.10: "it MUST statelessly forward the CANCEL", by 16.6; and its sender hears what comes of it.
 #[test]
-fn a_cancel_of_nothing_is_481() {
-    let mut rig = Rig::new();
+fn a_cancel_of_nothing_that_we_know_is_sent_on() {
     let cancel = same_transaction(&request("INVITE", BOB_URI, "never"), "CANCEL");
-    assert_eq!(rig.feed_one(ALICE, cancel).brief(), format!("481 {ALICE}"));
+    for mut rig in [Rig::new(), Rig::lost()] {
+        rig.bind("bob", BOB);
+        let sent = rig.feed_one(ALICE, cancel.clone());
+        let to = sent.to.to_string();
+        assert!(sent.brief() == format!("CANCEL {PROXY}") || sent.brief() == format!("CANCEL {BOB}"));
+        assert_eq!((sent.all("Via").len(), sent.header("Max-Forwards")), (2, "69"));
+        assert_eq!(rig.feed_one(&to, sent.answer(481, "")).brief(), format!("481 {ALICE}"));
+        rig.drain();
+    }
+}
+
+#[test]
+fn a_cancel_that_leads_nowhere_or_round_is_481() {
+    let mut rig = Rig::lost();
+    let cancel = same_transaction(&request("INVITE", BOB_URI, "never"), "CANCEL");
+    assert_eq!(rig.feed_one(ALICE, cancel.clone()).brief(), format!("481 {ALICE}"));
+    let mut rig = Rig::new();
+    let sent = rig.feed_one(ALICE, cancel);
+    let via = format!("Via: {}", sent.header("Via"));
+    let top = format!("Via: SIP/2.0/UDP {ALICE};branch=z9hG4bKround\r\n{via}");
+    assert_eq!(rig.feed_one(ALICE, sent.text.replacen(&via, &top, 1)).brief(), format!("481 {ALICE}"));
+}
+
+/// RFC 3326: phones that did not get the call are told why, so that they count no missed one.
+#[test]
+fn a_cancel_says_why() {
+    let ringing = |rig: &mut Rig| {
+        rig.bind_as("bob", CAROL, &format!("<sip:bob@{CAROL}>"));
+        let sent = rig.feed(ALICE, request("INVITE", BOB_URI, "w1"));
+        let [a, b] = [BOB, CAROL].map(|phone| one(&sent, &format!("INVITE {phone}")).clone());
+        rig.feed(BOB, a.answer(180, ""));
+        (a, b)
+    };
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    let (_, b) = ringing(&mut rig);
+    let sent = rig.feed(CAROL, b.answer(200, ""));
+    let cancel = one(&sent, &format!("CANCEL {BOB}"));
+    assert_eq!(cancel.header("Reason"), "SIP;cause=200;text=\"Call completed elsewhere\"");
+
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    let (_, b) = ringing(&mut rig);
+    let sent = rig.feed(CAROL, b.answer(603, ""));
+    assert_eq!(one(&sent, &format!("CANCEL {BOB}")).header("Reason"), "SIP;cause=603");
+
+    // The caller's own reason goes along, also to a phone that is cancelled later.
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    let (_, b) = ringing(&mut rig);
+    let hung_up = same_transaction(&request("INVITE", BOB_URI, "w1"), "CANCEL");
+    let reason = "SIP;cause=200;text=\"a, b\", Q.850;cause=16";
+    let sent = rig.feed(ALICE, with(&hung_up, &format!("Reason: {reason}")));
+    assert_eq!(one(&sent, &format!("CANCEL {BOB}")).header("Reason"), reason);
+    let sent = rig.feed(CAROL, b.answer(180, ""));
+    assert_eq!(one(&sent, &format!("CANCEL {CAROL}")).header("Reason"), reason);
 }
 
 /// RFC 3261 9.1: a phone that does not answer its CANCEL is given up after 64*T1.

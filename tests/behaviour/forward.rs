@@ -76,10 +76,54 @@ fn record_route_can_be_off_and_is_for_requests_that_start_a_dialog() {
         ""
     );
     let mut rig = Rig::new();
-    for (method, has) in [("SUBSCRIBE", true), ("REFER", true), ("MESSAGE", false), ("PUBLISH", false)] {
+    let methods = ["INVITE", "SUBSCRIBE", "REFER", "NOTIFY", "MESSAGE", "PUBLISH"];
+    for (method, has) in methods.into_iter().zip([true, true, true, true, false, false]) {
         let sent = relayed(&mut rig, ALICE, request(method, "sip:bob@office.example", method));
         assert_eq!(!sent.header("Record-Route").is_empty(), has, "{method}");
     }
+}
+
+/// 16.6 step 4: also "if this request is already part of a dialog", above what is there.
+#[test]
+fn a_re_invite_is_record_routed_too() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    let text = in_dialog("INVITE", &format!("sip:bob@{BOB}"), "r1", &[]);
+    let sent = relayed(&mut rig, ALICE, with(&text, "Record-Route: <sip:10.0.0.7;lr>"));
+    assert_eq!(sent.all("Record-Route"), [format!("<sip:{SAS};lr>"), "<sip:10.0.0.7;lr>".to_owned()]);
+}
+
+/// 16.1: "proxies ... MUST be prepared to forward any method", by the rules of non-INVITE.
+#[test]
+fn a_method_that_nobody_knows_is_forwarded() {
+    for mut rig in [Rig::new(), Rig::lost()] {
+        rig.bind("bob", BOB);
+        let text = request("SHUFFLE", "sip:bob@office.example", "u1");
+        let sent = rig.feed_one(ALICE, text.clone());
+        assert!(sent.line().starts_with("SHUFFLE sip:bob@") && sent.header("CSeq") == "1 SHUFFLE");
+        assert_eq!(rig.feed(ALICE, text.clone()), [], "a retransmission");
+        let to = sent.to.to_string();
+        assert_eq!(rig.feed_one(&to, sent.answer(299, "")).brief(), format!("299 {ALICE}"));
+        assert_eq!(rig.feed_one(ALICE, text).brief(), format!("299 {ALICE}"));
+        rig.drain();
+    }
+}
+
+/// 16.7 step 3: one value is removed, however the Vias are written.
+#[test]
+fn vias_in_one_field_are_told_apart() {
+    let mut rig = Rig::new();
+    let text = request("MESSAGE", "sip:bob@office.example", "v1");
+    let (first, below) =
+        (format!("Via: SIP/2.0/UDP {ALICE};branch=z9hG4bKv1;rport"), "SIP/2.0/UDP h;branch=z9hG4bKx");
+    let sent = relayed(&mut rig, ALICE, text.replace(&first, &format!("{first} , {below}")));
+    let stamped = format!("SIP/2.0/UDP {ALICE};branch=z9hG4bKv1;rport=5060;received=10.0.0.1 , {below}");
+    assert_eq!(sent.all("Via")[1], stamped);
+    let joined = format!("{}, {stamped}", sent.header("Via"));
+    let apart = format!("Via: {}\r\nVia: {stamped}", sent.header("Via"));
+    let answer = sent.answer(200, "").replace(&apart, &format!("Via: {joined}"));
+    let ok = rig.feed_one(PROXY, answer);
+    assert_eq!((ok.brief(), ok.header("Via").trim()), (format!("200 {ALICE}"), &*stamped));
 }
 
 /// RFC 5658 has both addresses where the two sides see different ones; the next hop's comes first.

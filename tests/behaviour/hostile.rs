@@ -92,6 +92,18 @@ fn a_response_to_nothing_goes_nowhere() {
     assert_eq!(rig.feed(MALLORY, stray), []);
 }
 
+/// RFC 3261 18.1.2: the branch alone does not make a response ours.
+#[test]
+fn a_response_whose_topmost_via_is_not_ours_goes_nowhere() {
+    let mut rig = Rig::new();
+    let sent = rig.feed_one(ALICE, request("MESSAGE", "sip:bob@office.example", "v1"));
+    for other in ["192.0.2.10:5061", "192.0.2.11:5080", "sas.example"] {
+        let answer = sent.answer(200, "").replacen(SAS, other, 1);
+        assert_eq!(rig.feed(PROXY, answer), [], "{other}");
+    }
+    assert_eq!(rig.feed_one(PROXY, sent.answer(200, "")).brief(), format!("200 {ALICE}"));
+}
+
 /// Nobody gets another phone's calls by registering that phone's contact first: a contact is proven by a REGISTER that
 /// comes from its address.
 #[test]
@@ -133,9 +145,33 @@ fn when_the_table_is_full_emergency_calls_still_pass() {
     for i in 0..30 {
         rig.feed(MALLORY, from_to("OPTIONS", &format!("sip:{SAS}"), &format!("o{i}"), MALLORY, ""));
     }
-    assert_eq!(rig.feed(ALICE, request("INVITE", "sip:bob@office.example", "c1")), []);
+    assert_eq!(
+        rig.feed_one(ALICE, request("INVITE", "sip:bob@office.example", "c1")).brief(),
+        format!("503 {ALICE}")
+    );
     one(&rig.feed(ALICE, request("INVITE", "sip:911@office.example", "e1")), &format!("INVITE {GATEWAY}"));
     rig.drain();
+}
+
+/// RFC 3261 21.5.4, and 8.2.7: without a transaction the tag is the same each time, and the ACK ends here.
+#[test]
+fn when_the_table_is_full_some_are_told_when_to_try_again_and_the_rest_nothing() {
+    let mut rig = Rig::with(|settings| settings.limits.max_transactions = 1);
+    rig.feed(MALLORY, from_to("OPTIONS", &format!("sip:{SAS}"), "o", MALLORY, ""));
+    let call = request("INVITE", "sip:bob@office.example", "c1");
+    let refusal = rig.feed_one(ALICE, call.clone());
+    let after: u32 = refusal.header("Retry-After").parse().unwrap();
+    assert!(refusal.brief() == format!("503 {ALICE}") && (5..=15).contains(&after));
+    assert_eq!(rig.feed_one(ALICE, call.clone()).header("To"), refusal.header("To"));
+    let to = format!("To: {}", refusal.header("To"));
+    let ack = same_transaction(&call, "ACK").replace("To: <sip:bob@office.example>", &to);
+    assert_eq!(rig.feed(ALICE, ack), []);
+    let flood =
+        (0..1000).map(|i| rig.feed(MALLORY, from_to("MESSAGE", "sip:x@h", &format!("f{i}"), MALLORY, "")));
+    assert_eq!(flood.filter(|sent| !sent.is_empty()).count(), 98);
+    assert_eq!(rig.sas.load(), (1, 0));
+    rig.run(secs(1));
+    assert_eq!(rig.feed_one(ALICE, call).brief(), format!("503 {ALICE}"));
 }
 
 #[test]

@@ -22,6 +22,8 @@ mod rescue;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod several;
 #[cfg(test)]
 mod storm;

@@ -55,14 +55,54 @@ fn a_non_invite_gets_its_answer_again_and_no_100() {
     rig.drain();
 }
 
-/// RFC 4320 4.2.
+/// RFC 4320 4.2: "MUST NOT send a response with Status-Code of 408 to a non-INVITE request", be it ours or another's.
 #[test]
 fn a_non_invite_that_nobody_answers_is_not_answered_408() {
     let mut rig = Rig::lost();
     rig.bind("bob", BOB);
-    rig.feed(ALICE, request("MESSAGE", BOB_URI, "m1"));
-    assert!(rig.run(secs(60)).iter().all(|sent| sent.brief() == format!("MESSAGE {BOB}")));
+    let message = rig.feed_one(ALICE, request("MESSAGE", BOB_URI, "m1"));
+    let sent = rig.run(secs(60));
+    assert!(sent.iter().all(|sent| sent.is_request() || sent.brief() == format!("100 {ALICE}")));
     assert_eq!(rig.sas.load(), (0, 0));
+    // A late answer goes nowhere (4.3).
+    assert_eq!(rig.feed(BOB, message.answer(200, "")), []);
+
+    let message = rig.feed_one(ALICE, request("MESSAGE", BOB_URI, "m2"));
+    assert_eq!(rig.feed(BOB, message.answer(408, "")), []);
+    assert_eq!(rig.sas.load().1, 0);
+    rig.drain();
+}
+
+/// RFC 4320 4.1: 100 once Timer E has reached T2 "if it has not otherwise responded", not before, and nothing else.
+#[test]
+fn a_non_invite_that_takes_long_gets_a_100() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    let text = request("MESSAGE", BOB_URI, "m1");
+    let message = rig.feed_one(ALICE, text.clone());
+    assert_eq!(rig.feed(BOB, message.answer(183, "")), []);
+    let responses = |sent: Vec<Sent>| sent.into_iter().filter(|sent| !sent.is_request()).collect::<Vec<_>>();
+    assert_eq!(responses(rig.run(millis(3499))), []);
+    let trying = responses(rig.run(millis(1)));
+    assert_eq!(briefs(&trying), [format!("100 {ALICE}")]);
+    assert!(!trying[0].header("To").contains("tag="));
+    assert_eq!(briefs(&rig.feed(ALICE, text)), [format!("100 {ALICE}")]);
+    assert_eq!(briefs(&rig.feed(BOB, message.answer(200, ""))), [format!("200 {ALICE}")]);
+    rig.drain();
+}
+
+/// RFC 6026 7.3: a 2xx whose transaction has ended is not forwarded.
+#[test]
+fn a_2xx_after_the_transaction_goes_nowhere() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    let sent = rig.feed(ALICE, request("INVITE", BOB_URI, "c1"));
+    let invite = one(&sent, &format!("INVITE {BOB}")).clone();
+    rig.feed(BOB, invite.answer(200, ""));
+    rig.run(millis(31_900));
+    assert_eq!(briefs(&rig.feed(BOB, invite.answer(200, ""))), [format!("200 {ALICE}")]);
+    rig.run(secs(1));
+    assert_eq!(rig.feed(BOB, invite.answer(200, "")), []);
 }
 
 #[test]
