@@ -230,7 +230,7 @@ proptest! {
         scheme in prop::sample::select(&["sip:", "sips:", "SiP:"][..]),
         (user, host, tail) in (soup(), prop::sample::select(&["", "h", "@h", "@[::1]:5", "@192.0.2.1"][..]), soup()),
     ) {
-        for rest in [format!("{user}{host}{tail}"), user.clone()] {
+        for rest in [format!("{user}{host}{tail}"), user] {
             let text = format!("{scheme}{rest}");
             let uri = Uri::parse(&text).ok();
             let parts = uri.map(|uri| {
