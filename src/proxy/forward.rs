@@ -44,7 +44,12 @@ pub(crate) fn forward(
     // Step 3.
     let hops = request.max_forwards().ok().flatten().map_or(70, |hops| hops.saturating_sub(1));
     edits.set(HeaderName::MaxForwards, hops);
-    edits.set(HeaderName::MaxBreadth, breadth);
+    // RFC 5393 5.3.3: "a single Max-Breadth header field value".
+    if request.all(HeaderName::MaxBreadth).nth(1).is_some() {
+        edits.remove_all(HeaderName::MaxBreadth).append(HeaderName::MaxBreadth, breadth);
+    } else {
+        edits.set(HeaderName::MaxBreadth, breadth);
+    }
     route(&mut edits, request, plan.drop_routes, target);
     // Step 8, with RFC 3581; the sender's own Via is stamped here (18.2.1).
     edits.insert_first(

@@ -7,7 +7,7 @@ use crate::headers::{HeaderName, Method, delta_seconds};
 use crate::message::{Edits, Fault, Message, ParseLimits, Request, Response, ResponseBuilder, Rules};
 use crate::mode::State;
 use crate::proxy::{ContextId, is_loop, own_branch};
-use crate::routing::{Hop, Outcome, Source, Target, decide, redirect};
+use crate::routing::{Hop, Source, Target, redirect};
 use crate::transaction::{ClientId, RequestMatch, ResponseMatch, ServerId};
 use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
@@ -157,24 +157,19 @@ impl Sas {
     fn on_cancel(&mut self, arrival: Arrival, out: &mut Actions) {
         let Arrival { server, request, from, source } = arrival;
         let Some(invite) = self.transactions.invite_of(&request) else {
-            return self.relay_cancel(Arrival { server, request, from, source }, out);
+            return self.relay_cancel(&Arrival { server, request, from, source }, out);
         };
         self.answer_ok(server, &request, from, out);
         self.proxy.cancel(&mut self.world.ctx(out), &mut self.transactions, invite, &request);
     }
 
-    /// 16.10: a CANCEL of nothing that we know is sent on, since the call may have gone there before our time. It keeps its server
-    /// transaction, so that its sender hears what the next hop says to it.
-    fn relay_cancel(&mut self, arrival: Arrival, out: &mut Actions) {
-        let Arrival { server, request, from, source } = &arrival;
-        let decision = decide(&self.query(request, *from, *source, false), &self.view());
-        match decision.outcome {
-            Outcome::Forward(_) if !is_loop(request, *source, &self.world.flows) => {
-                self.start(arrival, decision, false, out);
-            }
-            Outcome::Forward(_) | Outcome::Answer(_) => {
-                self.refuse(*server, request, *from, &Fault::new(481), out);
-            }
+    /// 16.10: a CANCEL of nothing that we know is forwarded "statelessly", since the call may have gone there before our time. What
+    /// comes of it cannot come back (RFC 6026 7.3), so its sender hears what is true here: 481 (9.2).
+    fn relay_cancel(&mut self, arrival: &Arrival, out: &mut Actions) {
+        let Arrival { server, request, from, source } = arrival;
+        self.refuse(*server, request, *from, &Fault::new(481), out);
+        if !is_loop(request, *source, &self.world.flows) {
+            self.send_on(request, *from, *source, out);
         }
     }
 
@@ -185,6 +180,9 @@ impl Sas {
         if request.method() == Method::Options {
             response = response
                 .header(HeaderName::Allow, ALLOW)
+                .header(HeaderName::Accept, "application/sdp")
+                .header(HeaderName::AcceptEncoding, "identity")
+                .header(HeaderName::AcceptLanguage, "en")
                 .header(HeaderName::Supported, EXTENSIONS.join(", "));
         }
         self.transactions.respond(&mut self.world.ctx(out), server, 200, response.finish());

@@ -118,9 +118,22 @@ impl Sas {
             return self.on_dropped(from, out);
         }
         let source = self.view().source_of(ack, from);
-        let decision = decide(&self.query(ack, from, source, false), &self.view());
+        if !self.send_on(ack, from, source, out) {
+            self.on_dropped(from, out);
+        }
+    }
+
+    /// Forwards a request that gets no transaction (16.11). Whether it leads anywhere.
+    pub(super) fn send_on(
+        &mut self,
+        request: &Request,
+        from: Peer,
+        source: Source,
+        out: &mut Actions,
+    ) -> bool {
+        let decision = decide(&self.query(request, from, source, false), &self.view());
         let Outcome::Forward(groups) = decision.outcome else {
-            return self.on_dropped(from, out);
+            return false;
         };
         let plan = Plan {
             groups: Vec::new(),
@@ -132,10 +145,11 @@ impl Sas {
         };
         let ctx = &mut self.world.ctx(out);
         for target in groups.first().into_iter().flatten() {
-            if let Some(sent) = forward(ctx, ack, from, &plan, target, breadth_of(ack)) {
+            if let Some(sent) = forward(ctx, request, from, &plan, target, breadth_of(request)) {
                 ctx.out.send(sent.peer, sent.bytes);
             }
         }
+        true
     }
 
     pub(super) fn on_send_failed(&mut self, peer: Peer, out: &mut Actions) {

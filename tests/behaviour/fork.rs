@@ -191,7 +191,10 @@ fn a_2xx_without_the_callers_via_ends_the_request_all_the_same() {
 /// RFC 5393 5.3.3.
 #[test]
 fn max_breadth_is_added_kept_and_never_above_ours() {
-    for (asked, sent) in [("", "60"), ("Max-Breadth: 7", "7"), ("Max-Breadth: 4000000000", "60")] {
+    let twice = "Max-Breadth: 7\r\nMax-Breadth: 9";
+    for (asked, sent) in
+        [("", "60"), ("Max-Breadth: 7", "7"), (twice, "7"), ("Max-Breadth: 4000000000", "60")]
+    {
         for mut rig in [Rig::new(), Rig::lost()] {
             rig.bind("bob", BOB);
             for method in ["MESSAGE", "ACK"] {

@@ -186,7 +186,11 @@ fn options_are_answered_by_whom_they_reach() {
     let mut rig = Rig::new();
     let ok = rig.feed_one(ALICE, request("OPTIONS", &format!("sip:{SAS}"), "o1"));
     assert_eq!(ok.brief(), format!("200 {ALICE}"));
+    // 11.2: these five "SHOULD be present".
     assert!(ok.header("Allow").contains("INVITE"));
+    for name in ["Accept", "Accept-Encoding", "Accept-Language", "Supported"] {
+        assert_eq!(ok.all(name).len(), 1, "{name}");
+    }
     let last_hop =
         request("OPTIONS", "sip:bob@office.example", "o2").replace("Max-Forwards: 70", "Max-Forwards: 0");
     assert_eq!(rig.feed_one(ALICE, last_hop).brief(), format!("200 {ALICE}"));

@@ -23,8 +23,9 @@ fn what_is_wrong_with_a_request_decides_its_status() {
         (good.replace("INVITE sip:bob@office.example", "INVITE sip:bob@office.example;lr;lr"), 400),
         (good.replace("INVITE sip:bob@office.example", &format!("INVITE sip:{}@h", "b".repeat(9_000))), 414),
     ];
-    for (i, (text, status)) in cases.into_iter().enumerate() {
-        let mut rig = Rig::new();
+    let in_both = cases.iter().flat_map(|case| [(case, Rig::new as fn() -> Rig), (case, Rig::lost)]);
+    for (i, ((text, status), rig)) in in_both.enumerate() {
+        let (mut rig, status) = (rig(), *status);
         let sent = rig.feed(ALICE, text.replace("z9hG4bKw", &format!("z9hG4bKw{i}")));
         assert_eq!(briefs(&sent), [format!("{status} {ALICE}")], "{text}");
         let answer = &sent[0];

@@ -91,6 +91,43 @@ fn a_non_invite_that_takes_long_gets_a_100() {
     rig.drain();
 }
 
+/// 17.1.2.2: Timer E doubles up to T2, and is T2 once a provisional response has come; Timer F ends it.
+#[test]
+fn a_non_invite_is_sent_again_by_timer_e() {
+    for (answered, times) in
+        [(false, vec![500, 1500, 3500, 7500, 11_500]), (true, vec![500, 4500, 8500, 12_500])]
+    {
+        let mut rig = Rig::lost();
+        rig.bind("bob", BOB);
+        let message = rig.feed_one(ALICE, request("MESSAGE", BOB_URI, "m1"));
+        if answered {
+            rig.feed(BOB, message.answer(100, ""));
+        }
+        let sent = rig.run(secs(33));
+        let again: Vec<_> = of(&sent, "MESSAGE").iter().map(|sent| sent.at - message.at).collect();
+        assert_eq!(again[..times.len()], times.into_iter().map(millis).collect::<Vec<_>>());
+        assert!(again.iter().all(|after| *after < secs(32)));
+        rig.drain();
+    }
+}
+
+/// 17.2.1: Timer G doubles up to T2, Timer H gives up after 64*T1; an ACK before either ends it.
+#[test]
+fn a_refusal_is_sent_again_by_timer_g_until_timer_h() {
+    let mut rig = Rig::lost();
+    rig.bind("bob", BOB);
+    let sent = rig.feed(ALICE, request("INVITE", BOB_URI, "c1"));
+    let invite = one(&sent, &format!("INVITE {BOB}")).clone();
+    rig.feed(BOB, invite.answer(486, ""));
+    let start = rig.now;
+    let sent = rig.run(secs(60));
+    let again: Vec<_> = sent.iter().map(|sent| sent.at - start).collect();
+    let expected = [500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500].map(millis);
+    assert_eq!(again, expected);
+    assert!(sent.iter().all(|sent| sent.brief() == format!("486 {ALICE}")));
+    rig.drain();
+}
+
 /// RFC 6026 7.3: a 2xx whose transaction has ended is not forwarded.
 #[test]
 fn a_2xx_after_the_transaction_goes_nowhere() {
