@@ -142,6 +142,17 @@ macro_rules! fields {
                 _ => None,
             }
         }
+
+        /// Reads all values of a header field `name`. Those that have no row in the table are text.
+        ///
+        /// # Errors
+        /// The first value that cannot be read.
+        pub(crate) fn check(name: HeaderName, text: &str) -> Result<(), ValueError> {
+            match name {
+                $(HeaderName::$field => values::<$field>(text).try_for_each(|value| value.map(drop)),)*
+                _ => Text::parse(text).map(drop),
+            }
+        }
     };
     (@is_list one) => { false };
     (@is_list list) => { true };

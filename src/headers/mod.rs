@@ -91,6 +91,14 @@ impl ValueError {
         Self::new(ValueErrorKind::Syntax, offset)
     }
 
+    /// The error of a rule that could not read what ends `whole`.
+    pub(crate) const fn unread(whole: &str, error: &nom::Err<nom::error::Error<&str>>) -> Self {
+        match error {
+            nom::Err::Error(error) | nom::Err::Failure(error) => Self::at(whole, error.input),
+            nom::Err::Incomplete(_) => Self::syntax(whole.len()),
+        }
+    }
+
     /// The error of a parser that stopped with `rest` of `whole` unread.
     pub(crate) const fn at(whole: &str, rest: &str) -> Self {
         Self::syntax(whole.len().saturating_sub(rest.len()))

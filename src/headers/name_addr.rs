@@ -1,7 +1,7 @@
 //! `name-addr / addr-spec`, with parameters: From, To, Contact, Route, Record-Route, Path.
 
-use super::lex::{closing_quote, is_lws, is_word};
-use super::text::Unfolded;
+use super::lex::{closing_quote, is_lws, is_word, quoted_string};
+use super::text::{Unfolded, is_control};
 use super::{Params, ValueError, ValueErrorKind, params, trim};
 use crate::uri::Uri;
 use std::borrow::Cow;
@@ -30,6 +30,8 @@ impl<'a> NameAddr<'a> {
     pub fn parse(text: &'a str) -> Result<Self, ValueError> {
         let parts = Parts::of(text.as_bytes()).map_err(ValueError::syntax)?;
         let part = |range| text.get(range).unwrap_or_default();
+        let display = display_name(part(parts.display.clone()))
+            .map_err(|error| ValueError::new(error.kind, parts.display.start + error.offset))?;
         let uri = Uri::parse(part(parts.uri.clone()))
             .map_err(|error| ValueError::new(ValueErrorKind::Uri, parts.uri.start + error.offset))?;
         let mut tag = None;
@@ -39,7 +41,7 @@ impl<'a> NameAddr<'a> {
             }
         });
         let params = params.map_err(|error| ValueError::new(error.kind, parts.params + error.offset))?;
-        Ok(Self { display: trim(part(parts.display)), uri, params, tag: tag.flatten() })
+        Ok(Self { display, uri, params, tag: tag.flatten() })
     }
 
     /// The tag in a value that nobody has checked.
@@ -168,6 +170,19 @@ impl Parts {
         let uri = open + 1;
         let len = memchr::memchr(b'>', text.get(uri..).unwrap_or_default()).ok_or(uri)?;
         Ok(Self { display: start..open, uri: uri..uri + len, params: uri + len + 1 })
+    }
+}
+
+/// `display-name = *(token LWS) / quoted-string`. Without quotes it may have all that text has, as many write it.
+fn display_name(text: &str) -> Result<&str, ValueError> {
+    let name = trim(text);
+    let (behind, _) = match name.as_bytes().first() {
+        Some(b'"') => quoted_string(name).map_err(|error| ValueError::unread(text, &error))?,
+        _ => (name, ""),
+    };
+    match behind.bytes().position(is_control) {
+        Some(at) => Err(ValueError::at(text, behind.get(at..).unwrap_or_default())),
+        None => Ok(name),
     }
 }
 

@@ -50,6 +50,19 @@ fn bad_values_are_refused() {
     }
 }
 
+/// RFC 3261 25.1: control characters stand in quoted-pairs or nowhere, white space apart.
+#[test]
+fn a_control_character_breaks_every_value() {
+    for (name, text, _) in table::GOOD {
+        for (at, control) in (0..=text.len()).zip(['\0', '\x0b', '\x1b', '\x7f'].into_iter().cycle()) {
+            if text.is_char_boundary(at) && !text[..at].ends_with('\\') {
+                let broken = format!("{}{control}{}", &text[..at], &text[at..]);
+                assert!(canonical(*name, &broken).unwrap().is_err(), "{name}: {broken:?}");
+            }
+        }
+    }
+}
+
 /// Every value of the table, through a message and back.
 #[test]
 fn a_value_in_a_message_is_that_value() {

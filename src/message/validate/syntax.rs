@@ -2,8 +2,8 @@
 //! (RFC 3261 8.1.1 and 16.3 step 1).
 
 use super::{Check, Defect, Fault};
-use crate::headers::{HeaderName, Method, number};
-use crate::message::Head;
+use crate::headers::{HeaderName, Method, field, number};
+use crate::message::{Head, Header};
 use crate::uri::{Host, Uri, unescape};
 
 /// Header fields that a message has once (RFC 3261 7.3.1 and table 2).
@@ -26,7 +26,6 @@ pub(super) struct Census {
     repeated: u128,
     count: usize,
     longest: usize,
-    has_bare_cr: bool,
 }
 
 impl Census {
@@ -38,7 +37,6 @@ impl Census {
             census.present |= bit;
             census.count += 1;
             census.longest = census.longest.max(header.name().len() + value.len());
-            census.has_bare_cr |= has_bare_cr(value);
         }
         census
     }
@@ -82,7 +80,7 @@ pub(super) fn version(check: &Check<'_>) -> Result<(), Fault> {
 /// The header fields that a request and the responses to it share.
 pub(super) fn message(check: &Check<'_>) -> Result<(), Fault> {
     let request = check.request;
-    header_lines(request, &check.census)?;
+    header_lines(request)?;
     identity(request, &check.census)?;
     if request.cseq()?.method != request.method_str() {
         return Err(Defect::CSeqMethod.into());
@@ -133,9 +131,44 @@ fn parameters(uri: &Uri<'_>) -> Result<(), Defect> {
     Ok(())
 }
 
-fn header_lines(head: &Head, census: &Census) -> Result<(), Defect> {
-    // A CR that ends no line ends one for some implementations, which would see a header field that we do not.
-    if head.malformed_line().is_some() || census.has_bare_cr { Err(Defect::HeaderLine) } else { Ok(()) }
+/// All lines of the head are header fields, and their text is text: `header-value = *(TEXT-UTF8char / UTF8-CONT / LWS)` (RFC 3261
+/// 25.1). A control character, which may end the value for others, stands in a quoted-pair or nowhere: where the field's own rule
+/// has one.
+fn header_lines(head: &Head) -> Result<(), Defect> {
+    if head.malformed_line().is_some() {
+        return Err(Defect::HeaderLine);
+    }
+    if !has_stray(head.lines()) {
+        return Ok(());
+    }
+    let is_bad = |header: &Header<'_>| {
+        let line = header.line();
+        has_stray(line) && (has_bare_cr(line) || field::check(header.id, header.value()).is_err())
+    };
+    match head.headers().find(is_bad).map(|header| header.id) {
+        None => Ok(()),
+        Some(HeaderName::Other) => Err(Defect::HeaderLine),
+        Some(name) => Err(Defect::Malformed(name)),
+    }
+}
+
+/// Whether there is a control character that is neither white space nor of a line end. Without branches, so that it looks at many bytes
+/// at once.
+fn has_stray(lines: &[u8]) -> bool {
+    followed(lines).fold(false, |found, (byte, next)| {
+        let is_space = (byte == b'\t') | (byte == b'\n') | ((byte == b'\r') & (next == b'\n'));
+        found | ((byte < b' ') & !is_space) | (byte == 0x7f)
+    })
+}
+
+/// A CR that ends no line ends one for some implementations, which would see a header field that we do not.
+fn has_bare_cr(lines: &[u8]) -> bool {
+    followed(lines).any(|(byte, next)| byte == b'\r' && next != b'\n')
+}
+
+/// Each byte with the one behind it.
+fn followed(bytes: &[u8]) -> impl Iterator<Item = (u8, u8)> {
+    bytes.iter().copied().zip(bytes.iter().copied().skip(1))
 }
 
 /// Who sent the message, to whom, and the way that its responses take back.
@@ -161,8 +194,4 @@ pub(super) fn body(head: &Head) -> Result<(), Defect> {
     }
     // RFC 3261 18.3: a datagram that ends before its body is an error.
     if head.is_cut() { Err(Defect::Cut) } else { Ok(()) }
-}
-
-fn has_bare_cr(value: &[u8]) -> bool {
-    memchr::memchr_iter(b'\r', value).any(|at| value.get(at + 1) != Some(&b'\n'))
 }

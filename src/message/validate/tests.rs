@@ -51,7 +51,6 @@ fn each_defect_has_its_status_and_says_what_is_wrong() {
     assert_eq!(proxy("SIP/2.0\r\nVia", "SIP/7.0\r\nVia"), "505 Version Not Supported");
     assert_eq!(proxy("Call-ID: x\r\n", ""), "400 Missing Call-ID Header Field");
     assert_eq!(proxy("Call-ID: x", "no colon here"), "400 Bad Header Field");
-    assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\rEvil: b"), "400 Bad Header Field");
     assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\r\n b"), FINE);
     assert_eq!(proxy("<sip:a@h>", "<sip:a@h"), "400 Bad From Header Field");
     assert_eq!(proxy("To: <sip:b@h>", "To: <sip:b@h>\r\nt: <sip:c@h>"), "400 Repeated To Header Field");
@@ -65,6 +64,28 @@ fn each_defect_has_its_status_and_says_what_is_wrong() {
     assert_eq!(proxy("Via", "Vib"), "400 Missing Via Header Field");
     assert_eq!(proxy("Max-Forwards: 70", "Max-Forwards: 0"), FINE);
     assert_eq!(proxy("Max-Forwards: 70", "Route: <x"), "400 Bad Route Header Field");
+}
+
+#[test]
+fn control_characters_stand_in_quoted_pairs_or_nowhere() {
+    let field = |field: &str| proxy("Call-ID: x", &format!("Call-ID: x\r\n{field}"));
+    for control in ['\0', '\x07', '\x0b', '\x0c', '\x1b', '\x7f', '\r'] {
+        // RFC 3261 25.1: header-value and TEXT-UTF8 have none of them.
+        assert_eq!(field(&format!("Subject: a{control}b")), "400 Bad Subject Header Field", "{control:?}");
+        assert_eq!(field(&format!("X-Any: a{control}b")), "400 Bad Header Field", "{control:?}");
+        assert_eq!(field(&format!("Warning: 399 h \"a{control}b\"")), "400 Bad Warning Header Field");
+        assert_eq!(proxy("<sip:a@h>", &format!("\"a{control}\" <sip:a@h>")), "400 Bad From Header Field");
+        assert_eq!(proxy(";branch", &format!(";x=a{control};branch")), "400 Bad Via Header Field");
+        if control != '\r' {
+            assert_eq!(proxy("<sip:a@h>", &format!("\"a\\{control}\" <sip:a@h>")), FINE, "{control:?}");
+        }
+    }
+    // A carriage return where white space is trimmed.
+    assert_eq!(field("Subject: a\r"), "400 Bad Subject Header Field");
+    assert_eq!(field("Subject:\r a"), "400 Bad Subject Header Field");
+    for fine in ["Subject: a\r\n b", "Subject: a\n\tb", "Subject:\r\n a", "X-Any: é\t"] {
+        assert_eq!(field(fine), FINE, "{fine:?}");
+    }
 }
 
 #[test]
