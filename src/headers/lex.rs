@@ -66,6 +66,11 @@ pub(crate) fn is_token(byte: u8) -> bool {
     TOKEN.has(byte)
 }
 
+/// Whether `text` is a token from end to end.
+pub(crate) fn is_whole_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token)
+}
+
 /// `LWS = [*WSP CRLF] 1*WSP`; a value holds CR and LF only as parts of it.
 pub(super) const fn is_lws(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')

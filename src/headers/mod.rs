@@ -48,10 +48,10 @@ pub use token_params::{Event, Reason, SessionId, SubscriptionState, TokenParams,
 pub use value::Value;
 pub use via::Via;
 
-pub(crate) use lex::{is_token, trim};
+pub(crate) use lex::{is_token, is_whole_token, trim};
 pub(crate) use list::first_value_len;
 use name_addr::q_value;
-pub(crate) use text::Quoted;
+pub(crate) use text::{Quoted, Unfolded};
 
 /// Why a header field's value is not what its name promises. `offset` counts bytes from the value's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -51,7 +51,7 @@ pub(super) const fn is_control(byte: u8) -> bool {
 
 /// Writes text without its line ends, so that nothing written can start a line (RFC 3261 7.3.1: a fold means a space).
 /// In quotes, a backslash before a line end goes with it: left alone it would quote what follows.
-pub(super) struct Unfolded<'a>(pub(super) &'a str);
+pub(crate) struct Unfolded<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Unfolded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

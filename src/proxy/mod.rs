@@ -111,7 +111,7 @@ impl Proxy {
         let is_invite = request.method() == Method::Invite;
         if is_invite {
             // 17.2.1: a 100 unless an answer is sure to come within 200 ms.
-            let trying = ResponseBuilder::new(&request, source.address, 100, "").finish();
+            let trying = ResponseBuilder::new(&request, source.address, 100, "").finish_or_500();
             transactions.respond(ctx, server, 100, trying);
         }
         let context = ResponseContext::new(server, request, source, plan);
@@ -498,7 +498,7 @@ impl Proxy {
 fn refuse(ctx: &mut Ctx<'_>, transactions: &mut Transactions, context: &ResponseContext, status: u16) {
     let (request, fault, tag) = (&context.request, Fault::new(status), ctx.rng.token());
     let response = ResponseBuilder::new(request, context.source.address, status, tag.as_str());
-    transactions.respond(ctx, context.server, status, response.finish());
+    transactions.respond(ctx, context.server, status, response.finish_or_500());
     ctx.out.note_refusal(request, &fault);
 }
 

@@ -17,7 +17,7 @@ pub use digest::digest;
 pub use edit::edit;
 pub use header::{credentials, headers};
 pub use message::parse;
-pub use round_trip::round_trip;
+pub use round_trip::{ordinary, round_trip};
 pub use stream::frame;
 pub use uri::uri;
 

@@ -46,7 +46,7 @@ impl Census {
     }
 }
 
-const fn bit(name: HeaderName) -> u128 {
+pub(in crate::message) const fn bit(name: HeaderName) -> u128 {
     const { assert!((HeaderName::Other as u32) < u128::BITS) };
     1 << name as u32
 }
@@ -78,19 +78,18 @@ pub(super) fn version(check: &Check<'_>) -> Result<(), Fault> {
 }
 
 /// The header fields that a request and the responses to it share.
-pub(super) fn message(check: &Check<'_>) -> Result<(), Fault> {
+pub(super) fn message(check: &Check<'_>) -> Result<(), Defect> {
     let request = check.request;
     header_lines(request)?;
     identity(request, &check.census)?;
     if request.cseq()?.method != request.method_str() {
-        return Err(Defect::CSeqMethod.into());
+        return Err(Defect::CSeqMethod);
     }
-    body(request)?;
-    Ok(())
+    body(request)
 }
 
 /// The Request-URI, and the other addresses that decide where a request goes.
-pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Fault> {
+pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Defect> {
     let request = check.request;
     let uri = request.uri().map_err(|_| Defect::RequestUri)?;
     for name in [HeaderName::Route, HeaderName::RecordRoute] {
@@ -105,7 +104,7 @@ pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Fault> {
     }
     parameters(&uri)?;
     if !request.has_plain_line() {
-        return Err(Defect::StartLine.into());
+        return Err(Defect::StartLine);
     }
     Ok(())
 }

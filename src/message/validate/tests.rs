@@ -253,7 +253,7 @@ fn no_breadth_is_440_at_a_proxy() {
 fn the_answer_has_the_status_the_phrase_and_the_fields() {
     let request = request(&with("Proxy-Require: a, b"));
     let fault = request.validate().unwrap_err();
-    let answer = fault.answer(&request, "192.0.2.1:5060".parse().unwrap(), "t").finish();
+    let answer = fault.answer(&request, "192.0.2.1:5060".parse().unwrap(), "t").finish().unwrap();
     let text = String::from_utf8(answer.to_vec()).unwrap();
     assert!(text.starts_with("SIP/2.0 420 Bad Extension\r\n") && text.contains("\r\nUnsupported: a, b\r\n"));
 }
