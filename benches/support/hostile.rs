@@ -114,7 +114,8 @@ pub fn reading(bytes: &Bytes) {
     black_box(request.validate().is_ok());
     read(&request);
     edit(&request);
-    let response = ResponseBuilder::new(&request, "192.0.2.1:5060".parse().unwrap(), 400, "t").finish();
+    let response =
+        ResponseBuilder::new(&request, "192.0.2.1:5060".parse().unwrap(), 400, "t").finish_or_500();
     if let Ok(Message::Response(response)) = Message::parse_within(response, &limits) {
         black_box(RequestBuilder::ack(&request, &response).is_ok());
     }

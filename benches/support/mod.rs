@@ -135,7 +135,7 @@ pub fn transaction() -> Vec<Event> {
         let response = forwarded
             .all(HeaderName::RecordRoute)
             .fold(response, |response, route| response.header(HeaderName::RecordRoute, route.value()));
-        datagram(BOB, response.header(HeaderName::Contact, "<sip:bob@192.0.2.102:5060>").finish())
+        datagram(BOB, response.header(HeaderName::Contact, "<sip:bob@192.0.2.102:5060>").finish().unwrap())
     };
     let events = vec![call(), reply(180), reply(200)];
     let answers: usize = events[1..].iter().map(|event| sas.handle(Instant::ZERO, event.clone()).len()).sum();

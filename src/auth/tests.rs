@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::headers::{Auth, AuthParams};
-use crate::message::{Message, Request, RequestBuilder};
+use crate::message::{Message, Request};
 use crate::rng::Token;
 use crate::time::Instant;
 use proptest::prelude::*;
@@ -26,13 +26,10 @@ fn password(user: &str, word: &str) -> impl Fn(&str, Algorithm) -> Option<Ha1> {
 }
 
 fn request(method: &str, uri: &str, credentials: &[&str], body: &str) -> Request {
-    let mut builder = RequestBuilder::new(method, uri);
-    for credentials in credentials {
-        builder = builder.header(Role::Server.credentials(), credentials);
-    }
-    let Ok(Message::Request(request)) = Message::parse(builder.with_body("text/plain", body)) else {
-        panic!("a request")
-    };
+    let field = Role::Server.credentials();
+    let credentials: String = credentials.iter().map(|value| format!("{field}: {value}\r\n")).collect();
+    let text = format!("{method} {uri} SIP/2.0\r\n{credentials}\r\n{body}");
+    let Ok(Message::Request(request)) = Message::parse(text) else { panic!("a request") };
     request
 }
 

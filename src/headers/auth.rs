@@ -68,7 +68,7 @@ impl<'a> AuthParams<'a> {
 /// `auth-param-name EQUAL ( token / quoted-string )`. A value without quotes may hold what implementations forget to quote,
 /// but not equals signs alone: without white space, name and value would look like a `token68`.
 fn one(input: &str) -> IResult<&str, (&str, &str), Error<&str>> {
-    let plain = take_while1(|c: char| !is_lws(c) && c != ',' && c != '"');
+    let plain = take_while1(|c: char| !matches!(c, ' ' | ',' | '"') && !c.is_ascii_control());
     let plain = verify(plain, |value: &str| value.bytes().any(|byte| byte != b'='));
     let (rest, (_, name, _, _, _, value, _)) =
         (sws, token, sws, tag("="), sws, alt((quoted_string, plain)), sws).parse(input)?;

@@ -105,6 +105,14 @@ fn write_all<F: Field>(text: &str) -> Result<String, ValueError> {
     Ok(written)
 }
 
+/// Whether a message may have several header fields `name`: lists, and by their own rules credentials and challenges (RFC 3261 7.3.1), and
+/// Identity (RFC 8224 4).
+pub(crate) const fn may_repeat(name: HeaderName) -> bool {
+    use HeaderName::{Authorization, Identity, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate};
+    matches!(name, Authorization | Identity | ProxyAuthenticate | ProxyAuthorization | WwwAuthenticate)
+        || is_list(name)
+}
+
 /// Declares the fields: `Name: Shape, one|list|list_or_nothing|list_of_words, what it has besides (if anything), "where it is defined"`.
 macro_rules! fields {
     ($($field:ident: $view:ty, $many:ident $(+ $has:ident)*, $source:literal;)*) => {
@@ -140,6 +148,24 @@ macro_rules! fields {
             match name {
                 $(HeaderName::$field => Some(write_all::<$field>(text)),)*
                 _ => None,
+            }
+        }
+
+        const fn is_list(name: HeaderName) -> bool {
+            match name {
+                $(HeaderName::$field => fields!(@is_list $many),)*
+                _ => true,
+            }
+        }
+
+        /// Reads all values of a header field `name`. Those that have no row in the table are text.
+        ///
+        /// # Errors
+        /// The first value that cannot be read.
+        pub(crate) fn check(name: HeaderName, text: &str) -> Result<(), ValueError> {
+            match name {
+                $(HeaderName::$field => values::<$field>(text).try_for_each(|value| value.map(drop)),)*
+                _ => Text::parse(text).map(drop),
             }
         }
     };

@@ -107,7 +107,7 @@ impl<'a> Identity<'a> {
 
 /// `SEMI token EQUAL ( token / quoted-string / LAQUOT absoluteURI RAQUOT )`
 fn identity_param(input: &str) -> nom::IResult<&str, (&str, &str), Error<&str>> {
-    let bracketed = (tag("<"), take_till(|c| c == '>' || is_lws(c)), tag(">"));
+    let bracketed = (tag("<"), take_till(|c: char| matches!(c, '>' | ' ') || c.is_ascii_control()), tag(">"));
     let value = alt((quoted_string, nom::combinator::recognize(bracketed), token));
     let (rest, (_, _, _, name, _, _, _, value, _)) =
         (sws, tag(";"), sws, token, sws, tag("="), sws, value, sws).parse(input)?;

@@ -9,26 +9,30 @@ pub(super) type Lexed<'a> = IResult<&'a str, &'a str>;
 struct Class([bool; 256]);
 
 impl Class {
-    /// `also`, and letters and digits; or all others.
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "constant evaluation; a byte is a valid index of 256 entries"
-    )]
-    const fn new(also: &[u8], is_negated: bool) -> Self {
-        let mut table = [is_negated; 256];
+    /// Letters and digits, and `also`.
+    const fn with(also: &[u8]) -> Self {
+        let mut table = [false; 256];
         let mut byte = 0_u8;
         while byte < 128 {
-            if byte.is_ascii_alphanumeric() {
-                table[byte as usize] = true;
-            }
+            set(&mut table, byte, byte.is_ascii_alphanumeric());
             byte += 1;
         }
-        let mut at = 0;
-        while at < also.len() {
-            table[also[at] as usize] = !is_negated;
-            at += 1;
+        Self(set_all(table, also, true))
+    }
+
+    /// All but control characters and `others`.
+    const fn without(others: &[u8]) -> Self {
+        let mut table = [true; 256];
+        let mut byte = 0_u8;
+        while byte < 128 {
+            set(&mut table, byte, !byte.is_ascii_control());
+            byte += 1;
         }
-        Self(table)
+        Self(set_all(table, others, false))
+    }
+
+    const fn also(self, others: &[u8]) -> Self {
+        Self(set_all(self.0, others, true))
     }
 
     fn has(&self, byte: u8) -> bool {
@@ -36,14 +40,35 @@ impl Class {
     }
 }
 
-/// `token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")`
-static TOKEN: Class = Class::new(b"-.!%*_+`'~", false);
+#[expect(clippy::indexing_slicing, reason = "constant evaluation; a byte is a valid index of 256 entries")]
+const fn set(table: &mut [bool; 256], byte: u8, is_member: bool) {
+    table[byte as usize] = is_member;
+}
 
-/// What stands in a parameter's value without quotes: all but white space and delimiters.
-static PLAIN_VALUE: Class = Class::new(b" \t\r\n;,\"<>=?", true);
+const fn set_all(mut table: [bool; 256], mut bytes: &[u8], is_member: bool) -> [bool; 256] {
+    while let [byte, rest @ ..] = bytes {
+        set(&mut table, *byte, is_member);
+        bytes = rest;
+    }
+    table
+}
+
+/// `token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")`
+static TOKEN: Class = Class::with(b"-.!%*_+`'~");
+
+/// What stands in a parameter's value without quotes: all but white space, control characters and delimiters.
+static PLAIN_VALUE: Class = Class::without(b" ;,\"<>=?");
+
+/// `qdtext = LWS / %x21 / %x23-5B / %x5D-7E / UTF8-NONASCII`
+static QDTEXT: Class = Class::without(b"\"\\").also(b"\t\r\n");
 
 pub(crate) fn is_token(byte: u8) -> bool {
     TOKEN.has(byte)
+}
+
+/// Whether `text` is a token from end to end.
+pub(crate) fn is_whole_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token)
 }
 
 /// `LWS = [*WSP CRLF] 1*WSP`; a value holds CR and LF only as parts of it.
@@ -93,11 +118,26 @@ pub(super) fn sws(input: &str) -> Lexed<'_> {
 
 /// `quoted-string = SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE`, quotes included.
 pub(super) fn quoted_string(input: &str) -> Lexed<'_> {
-    let end = input.starts_with('"').then(|| closing_quote(input.as_bytes())).flatten();
-    split(input, end.ok_or_else(|| failure(input))?)
+    let bytes = input.as_bytes();
+    let mut at = 1;
+    loop {
+        let rest = bytes.get(at..).filter(|_| bytes.starts_with(b"\"")).ok_or_else(|| failure(input))?;
+        let len = rest.iter().position(|&byte| !QDTEXT.has(byte)).unwrap_or(rest.len());
+        at += len;
+        match rest.get(len..) {
+            Some([b'"', ..]) => return split(input, at + 1),
+            Some([b'\\', escaped, ..]) if is_quotable(*escaped) => at += 2,
+            _ => return Err(failure(input.get(at..).unwrap_or_default())),
+        }
+    }
 }
 
-/// Behind the quote that closes the one at the start of `bytes`.
+/// Whether `byte` may stand behind the backslash of a pair: `quoted-pair = "\" (%x00-09 / %x0B-0C / %x0E-7F)`.
+pub(super) const fn is_quotable(byte: u8) -> bool {
+    byte.is_ascii() && !matches!(byte, b'\r' | b'\n')
+}
+
+/// Behind the quote that closes the one at the start of `bytes`, whatever stands between them.
 pub(super) fn closing_quote(bytes: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
@@ -153,6 +193,19 @@ mod tests {
         assert_eq!(quoted_string(r#""a \" b\\" rest"#).unwrap(), (" rest", r#""a \" b\\""#));
         assert!(quoted_string(r#""open \""#).is_err());
         assert!(quoted_string("x").is_err());
+    }
+
+    #[test]
+    fn control_characters_stand_in_quotes_behind_a_backslash_only() {
+        for control in ['\0', '\x07', '\x0b', '\x1f', '\x7f'] {
+            assert!(quoted_string(&format!("\"a{control}\"")).is_err(), "{control:?}");
+            assert!(quoted_string(&format!("\"\\{control}\"")).is_ok(), "{control:?}");
+            assert_eq!(gen_value(&format!("a{control}b")).unwrap().1, "a");
+        }
+        assert!(quoted_string("\"a\tb\r\n é\"").is_ok());
+        // quoted-pair has neither line ends nor what is beyond ASCII.
+        assert!(quoted_string("\"a\\\r\n b\"").is_err());
+        assert!(quoted_string("\"\\é\"").is_err());
     }
 
     #[test]

@@ -48,10 +48,10 @@ pub use token_params::{Event, Reason, SessionId, SubscriptionState, TokenParams,
 pub use value::Value;
 pub use via::Via;
 
-pub(crate) use lex::{is_token, trim};
+pub(crate) use lex::{is_token, is_whole_token, trim};
 pub(crate) use list::first_value_len;
 use name_addr::q_value;
-pub(crate) use text::Quoted;
+pub(crate) use text::{Quoted, Unfolded};
 
 /// Why a header field's value is not what its name promises. `offset` counts bytes from the value's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,6 +89,14 @@ impl ValueError {
 
     pub(crate) const fn syntax(offset: usize) -> Self {
         Self::new(ValueErrorKind::Syntax, offset)
+    }
+
+    /// The error of a rule that could not read what ends `whole`.
+    pub(crate) const fn unread(whole: &str, error: &nom::Err<nom::error::Error<&str>>) -> Self {
+        match error {
+            nom::Err::Error(error) | nom::Err::Failure(error) => Self::at(whole, error.input),
+            nom::Err::Incomplete(_) => Self::syntax(whole.len()),
+        }
     }
 
     /// The error of a parser that stopped with `rest` of `whole` unread.

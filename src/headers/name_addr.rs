@@ -1,6 +1,6 @@
 //! `name-addr / addr-spec`, with parameters: From, To, Contact, Route, Record-Route, Path.
 
-use super::lex::{closing_quote, is_lws, is_word};
+use super::lex::{closing_quote, is_lws, is_word, quoted_string};
 use super::text::{Unfolded, is_control, on_one_line, unquoted};
 use super::{Params, ValueError, ValueErrorKind, params, trim};
 use crate::uri::Uri;
@@ -30,6 +30,8 @@ impl<'a> NameAddr<'a> {
     pub fn parse(text: &'a str) -> Result<Self, ValueError> {
         let parts = Parts::of(text.as_bytes()).map_err(ValueError::syntax)?;
         let part = |range| text.get(range).unwrap_or_default();
+        let display = display_name(part(parts.display.clone()))
+            .map_err(|error| ValueError::new(error.kind, parts.display.start + error.offset))?;
         let uri = Uri::parse(part(parts.uri.clone()))
             .map_err(|error| ValueError::new(ValueErrorKind::Uri, parts.uri.start + error.offset))?;
         let mut tag = None;
@@ -39,7 +41,7 @@ impl<'a> NameAddr<'a> {
             }
         });
         let params = params.map_err(|error| ValueError::new(error.kind, parts.params + error.offset))?;
-        Ok(Self { display: trim(part(parts.display)), uri, params, tag: tag.flatten() })
+        Ok(Self { display, uri, params, tag: tag.flatten() })
     }
 
     /// The tag in a value that nobody has checked.
@@ -134,10 +136,8 @@ impl Parts {
         if text.get(delimiter) == Some(&b'<') {
             // display-name = *( token LWS ) / quoted-string. Between tokens more than LWS is let pass, but no comma (RFC 4475
             // 3.1.2.15): behind it another value would start wherever this is a list.
-            let is_odd =
-                |byte: &u8| if is_quoted { !is_space(byte) } else { *byte == b',' || is_control(*byte) };
-            let quoted = text.get(start..name_end).unwrap_or_default();
-            if before.iter().any(is_odd) || has_bare_control(quoted) {
+            let is_odd = |byte: &u8| if is_quoted { !is_space(byte) } else { *byte == b',' };
+            if before.iter().any(is_odd) {
                 return Err(start);
             }
             return Self::bracketed(text, start, delimiter);
@@ -161,21 +161,17 @@ impl Parts {
     }
 }
 
-/// Whether a quoted string has a control character that no backslash stands before (RFC 3261 25.1: qdtext has none, quoted-pair may).
-fn has_bare_control(quoted: &[u8]) -> bool {
-    // Nearly always there is none at all.
-    if !quoted.iter().any(|byte| is_control(*byte)) {
-        return false;
+/// `display-name = *(token LWS) / quoted-string`. Without quotes it may have all that text has, as many write it.
+fn display_name(text: &str) -> Result<&str, ValueError> {
+    let name = trim(text);
+    let (behind, _) = match name.as_bytes().first() {
+        Some(b'"') => quoted_string(name).map_err(|error| ValueError::unread(text, &error))?,
+        _ => (name, ""),
+    };
+    match behind.bytes().position(is_control) {
+        Some(at) => Err(ValueError::at(text, behind.get(at..).unwrap_or_default())),
+        None => Ok(name),
     }
-    let mut bytes = quoted.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' => drop(bytes.next()),
-            byte if is_control(*byte) => return true,
-            _ => {}
-        }
-    }
-    false
 }
 
 /// Always with angle brackets, so that it is plain whose parameters they are.

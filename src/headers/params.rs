@@ -136,10 +136,7 @@ pub(super) fn behind<'a, T>(
     mut first: impl Parser<&'a str, Output = T, Error = Error<&'a str>>,
 ) -> Result<(T, Params<'a>), ValueError> {
     let start = text.trim_start_matches(super::lex::is_lws);
-    let (rest, value) = first.parse(start).map_err(|error| match error {
-        nom::Err::Error(error) | nom::Err::Failure(error) => ValueError::at(text, error.input),
-        nom::Err::Incomplete(_) => ValueError::at(text, start),
-    })?;
+    let (rest, value) = first.parse(start).map_err(|error| ValueError::unread(text, &error))?;
     let params = Params::check(rest)
         .map_err(|error| ValueError::new(error.kind, text.len() - rest.len() + error.offset))?;
     Ok((value, params))

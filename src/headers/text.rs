@@ -1,6 +1,6 @@
 //! Free text: Subject, Organization, and what may stand in quotes or in parentheses (RFC 3261 25.1).
 
-use super::lex::{is_lws, token};
+use super::lex::{is_lws, is_quotable, token};
 use super::{ValueError, trim};
 use nom::error::{Error, ErrorKind};
 use nom::{Err, Parser};
@@ -51,7 +51,7 @@ pub(super) const fn is_control(byte: u8) -> bool {
 
 /// Writes text without its line ends, so that nothing written can start a line (RFC 3261 7.3.1: a fold means a space).
 /// In quotes, a backslash before a line end goes with it: left alone it would quote what follows.
-pub(super) struct Unfolded<'a>(pub(super) &'a str);
+pub(crate) struct Unfolded<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Unfolded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -146,11 +146,13 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// `comment = LPAREN *(ctext / quoted-pair / comment) RPAREN`, parentheses included. Nesting is counted, not recursed into.
+/// Folds may stand in it as in quotes.
 pub(super) fn comment(input: &str) -> super::lex::Lexed<'_> {
     let (mut depth, mut escaped) = (0_usize, false);
     for (at, byte) in input.bytes().enumerate() {
         match byte {
-            _ if escaped => escaped = false,
+            _ if escaped && is_quotable(byte) => escaped = false,
+            _ if escaped || is_control(byte) => break,
             b'\\' if depth > 0 => escaped = true,
             b'(' => depth += 1,
             b')' if depth > 0 => depth -= 1,

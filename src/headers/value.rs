@@ -2,7 +2,7 @@
 
 use super::field::{Field, WithAddress, WithParams, WithScheme};
 use super::text::{Quoted, is_control};
-use super::{Token, ValueError, is_token};
+use super::{Token, ValueError, is_whole_token};
 use crate::uri::{Host, Uri};
 use std::fmt::{self, Write as _};
 use std::marker::PhantomData;
@@ -101,8 +101,7 @@ impl<F: WithParams> Value<F> {
 
 /// Whether `gen-value = token / host / quoted-string` and the parameters of Via allow a text without quotes.
 fn is_bare(text: &str) -> bool {
-    let is_token = !text.is_empty() && text.bytes().all(is_token);
-    is_token || Host::parse(text).is_some() || text.parse::<IpAddr>().is_ok()
+    is_whole_token(text) || Host::parse(text).is_some() || text.parse::<IpAddr>().is_ok()
 }
 
 impl<F: WithAddress> Value<F> {

@@ -122,6 +122,12 @@ impl<'a> Header<'a> {
         self.head.bytes.get(self.entry.value.range()).unwrap_or_default()
     }
 
+    /// The header field from its name to the next one's, its line ends included.
+    pub(super) fn line(&self) -> &'a [u8] {
+        let next = self.head.entries.get(self.index + 1).map_or(self.head.end, |next| next.name.start);
+        self.head.bytes.get(self.entry.name.start as usize..next as usize).unwrap_or_default()
+    }
+
     fn text(&self) -> Result<&'a str, FieldError> {
         std::str::from_utf8(self.value_bytes())
             .map_err(|error| self.malformed(ValueError::new(ValueErrorKind::Utf8, error.valid_up_to())))
@@ -159,6 +165,12 @@ impl Head {
 
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// All lines from the first header field to the empty line.
+    pub(super) fn lines(&self) -> &[u8] {
+        let first = self.entries.first().map_or(self.end, |first| first.name.start);
+        self.bytes.get(first as usize..self.head_end()).unwrap_or_default()
     }
 
     pub(super) const fn start(&self) -> usize {

@@ -35,7 +35,7 @@ use crate::uri::{Uri, UriError};
 use bytes::Bytes;
 use std::ops::{Deref, Range};
 
-pub use build::{RequestBuilder, ResponseBuilder};
+pub use build::{BuildError, RequestBuilder, ResponseBuilder};
 pub use edit::Edits;
 pub use frame::{
     ConnectionEnd, Frame, FrameError, FrameErrorKind, FrameLimits, Framer, PING, PONG, websocket_frame,

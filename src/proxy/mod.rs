@@ -130,7 +130,7 @@ impl Proxy {
         if let Some(context) = self.contexts.get_mut(id.0) {
             context.trying = None;
             let trying = ResponseBuilder::new(&context.request, context.source.address, 100, "");
-            transactions.respond(ctx, context.server, 100, trying.finish());
+            transactions.respond(ctx, context.server, 100, trying.finish_or_500());
         }
     }
 
@@ -415,7 +415,7 @@ impl Proxy {
 fn refuse(ctx: &mut Ctx<'_>, transactions: &mut Transactions, context: &ResponseContext, status: u16) {
     let (request, fault, tag) = (&context.request, Fault::new(status), ctx.rng.token());
     let response = ResponseBuilder::new(request, context.source.address, status, tag.as_str());
-    transactions.respond(ctx, context.server, status, response.finish());
+    transactions.respond(ctx, context.server, status, response.finish_or_500());
     ctx.out.note_refusal(request, &fault);
 }
 

@@ -30,7 +30,6 @@ pub struct Registered {
 
 impl Registered {
     /// Adds the Contact and Path header fields of the 200 to `response` (RFC 3261 10.3 step 8, RFC 3327 5.3).
-    #[must_use]
     pub fn write_to(&self, mut response: ResponseBuilder) -> ResponseBuilder {
         for value in &self.path {
             response = response.header(HeaderName::Path, value);

@@ -121,7 +121,7 @@ impl Sas {
         let news = Fault::because(status, "Wrong Credentials");
         TurnedAway {
             status,
-            response: response.finish(),
+            response: response.finish_or_500(),
             is_stale: unproven == Unproven::Stale,
             news: (unproven == Unproven::Wrong).then_some(news),
         }

@@ -122,7 +122,7 @@ impl Sas {
             if self.view().is_own(&aor) { proxy.uri.as_uri().host_port() } else { aor.host_port() };
         let left = binding.expires_at - self.world.now;
         let branch = format!("z9hG4bKh{}", self.world.rng.token());
-        let mut request = RequestBuilder::new("REGISTER", format_args!("sip:{}", registrar?))
+        let mut request = RequestBuilder::new("REGISTER", format!("sip:{}", registrar?).as_str())
             .header(
                 HeaderName::Via,
                 format_args!("SIP/2.0/{} {local};branch={branch};rport", transport.via_name()),
@@ -145,7 +145,7 @@ impl Sas {
             method: Method::Register,
             name: "REGISTER",
             branch: &branch,
-            bytes: request.finish(),
+            bytes: request.finish().ok()?,
             peer,
         };
         Some((target, self.transactions.start(&mut self.world.ctx(out), outgoing, None)))

@@ -185,7 +185,7 @@ impl Sas {
                 .header(HeaderName::AcceptLanguage, "en")
                 .header(HeaderName::Supported, EXTENSIONS.join(", "));
         }
-        self.transactions.respond(&mut self.world.ctx(out), server, 200, response.finish());
+        self.transactions.respond(&mut self.world.ctx(out), server, 200, response.finish_or_500());
     }
 
     /// Answers with a refusal of our own, and says so.
@@ -204,7 +204,7 @@ impl Sas {
 
     pub(super) fn refusal(&mut self, request: &Request, from: Peer, fault: &Fault) -> Bytes {
         let tag = self.world.rng.token();
-        fault.answer(request, from.address, tag.as_str()).finish()
+        fault.answer(request, from.address, tag.as_str()).finish_or_500()
     }
 
     fn on_response(&mut self, response: &Response, from: Peer, out: &mut Actions) {

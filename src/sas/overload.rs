@@ -40,7 +40,10 @@ impl Sas {
             let fault = Fault::new(503).with(HeaderName::RetryAfter, retry_after);
             let tag = self.transactions.stateless_tag(request);
             let address = request.top_via().map_or(from.address, |via| via.response_address(from.address));
-            out.send(Peer { address, ..from }, fault.answer(request, from.address, tag.as_str()).finish());
+            out.send(
+                Peer { address, ..from },
+                fault.answer(request, from.address, tag.as_str()).finish_or_500(),
+            );
         }
         self.on_dropped(from, out);
     }

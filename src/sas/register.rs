@@ -76,7 +76,7 @@ impl Sas {
                 let tag = self.world.rng.token();
                 let response = pass.confirm(ResponseBuilder::new(request, from.address, 200, tag.as_str()));
                 out.extend(registered.changes.iter().map(Notice::changed));
-                (200, registered.write_to(response).finish())
+                (200, registered.write_to(response).finish_or_500())
             }
             Err(fault) => {
                 out.note_refusal(request, &fault);

@@ -331,8 +331,8 @@ impl Sas {
             }
             Outcome::Answer(200) => {
                 let tag = self.world.rng.token();
-                let ok =
-                    crate::message::ResponseBuilder::new(&request, from.address, 200, tag.as_str()).finish();
+                let ok = crate::message::ResponseBuilder::new(&request, from.address, 200, tag.as_str())
+                    .finish_or_500();
                 self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, 200, ok);
                 None
             }

@@ -110,6 +110,9 @@ impl Sas {
             .header(HeaderName::CallId, world.rng.token())
             .header(HeaderName::CSeq, "1 OPTIONS")
             .finish();
-        out.send(Peer { flow, address: proxy.address }, options);
+        // It is valid: the configuration has been checked.
+        if let Ok(options) = options {
+            out.send(Peer { flow, address: proxy.address }, options);
+        }
     }
 }

@@ -81,7 +81,7 @@ impl Rig {
 
     fn respond(&mut self, id: ServerId, name: &str, status: u16) {
         let request = request(&wire(name, "z9hG4bKtheirs"));
-        let wire = ResponseBuilder::new(&request, PEER.parse().unwrap(), status, "t").finish();
+        let wire = ResponseBuilder::new(&request, PEER.parse().unwrap(), status, "t").finish().unwrap();
         self.with(|t, ctx| t.respond(ctx, id, status, wire));
     }
 

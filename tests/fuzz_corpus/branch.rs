@@ -181,7 +181,7 @@ impl Branch {
                 response = response.header(name, value.value());
             }
         }
-        self.hear(from, response.finish());
+        self.hear(from, response.finish_or_500());
     }
 
     /// A request made from one that was heard.

@@ -1,8 +1,8 @@
 //! Digest authentication, from both sides.
 
 use sip_survivability::auth::{Authenticator, Ha1, Policy, Role, Session, Verdict};
-use sip_survivability::headers::{Auth, AuthParams, HeaderName};
-use sip_survivability::message::{Message, RequestBuilder};
+use sip_survivability::headers::{Auth, AuthParams};
+use sip_survivability::message::Message;
 use sip_survivability::rng::Token;
 use sip_survivability::time::Instant;
 
@@ -18,7 +18,8 @@ pub fn digest(data: &[u8]) {
 
 /// Credentials, some of which bob has made: what is accepted is his, is confirmed, and is not accepted again.
 fn credentials(text: &str) {
-    let request = RequestBuilder::new("INVITE", URI).header(HeaderName::Authorization, text).finish();
+    let text = text.lines().next().unwrap_or_default();
+    let request = format!("INVITE {URI} SIP/2.0\r\nAuthorization: {text}\r\n\r\n");
     let Ok(Message::Request(request)) = Message::parse(request) else { return };
     let (now, source) = (Instant::from_secs(1000), "192.0.2.4".parse().unwrap());
     let mut server = Authenticator::new(Policy::new(REALM.parse().unwrap()), [7; 32]);

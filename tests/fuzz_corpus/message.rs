@@ -83,7 +83,7 @@ fn views(message: &Message) {
 fn judge(request: &Request) {
     for rules in [Rules::proxy(), Rules::registrar(), Rules::user_agent().needs(&["timer"])] {
         let Err(fault) = request.validate_as(&rules) else { continue };
-        let answer = fault.answer(request, SocketAddr::from(([192, 0, 2, 1], 5060)), "tag").finish();
+        let answer = fault.answer(request, SocketAddr::from(([192, 0, 2, 1], 5060)), "tag").finish().unwrap();
         let Ok(Message::Response(answer)) = Message::parse_within(answer, &wide()) else {
             panic!("a response")
         };

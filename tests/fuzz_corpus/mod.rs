@@ -17,6 +17,8 @@ pub use digest::digest;
 pub use edit::edit;
 pub use header::{credentials, headers};
 pub use message::parse;
+#[allow(unused_imports, reason = "the laws of messages use it")]
+pub use round_trip::ordinary;
 pub use round_trip::round_trip;
 pub use stream::frame;
 pub use uri::uri;

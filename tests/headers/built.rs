@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sip_survivability::headers::field::{self, Field, WithParams};
 use sip_survivability::headers::{HeaderName, Value};
-use sip_survivability::message::{Message, RequestBuilder};
+use sip_survivability::message::Message;
 use std::fmt::Display;
 
 /// A law over the text of one value, and parameters to add to it.
@@ -12,17 +12,19 @@ type Law = fn(&str, &[(String, Option<String>)]) -> Result<(), TestCaseError>;
 
 /// Value, bytes of a message, value.
 fn comes_back<F: Field>(value: &Value<F>) -> Result<(), TestCaseError> {
-    let built = RequestBuilder::new("OPTIONS", "sip:h").header(F::NAME, value).finish();
+    if F::NAME == HeaderName::ContentLength {
+        // The builder's own.
+        return Ok(());
+    }
+    let built = super::request_with(F::NAME, value.as_str())
+        .map_err(|error| TestCaseError::fail(format!("{value}: {error}")))?;
     let message = Message::parse(built).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let mut read = message.head().each::<F>();
     let view = read.next().transpose().map_err(|error| TestCaseError::fail(format!("{value}: {error}")))?;
-    // Content-Length is the builder's own.
-    if F::NAME != HeaderName::ContentLength {
-        let written = view.map(|view| view.to_string());
-        prop_assert_eq!(written.as_deref(), Some(value.as_str()));
-        prop_assert_eq!(view, F::parse(value.as_str()).ok());
-        prop_assert!(read.next().is_none());
-    }
+    let written = view.map(|view| view.to_string());
+    prop_assert_eq!(written.as_deref(), Some(value.as_str()));
+    prop_assert_eq!(view, F::parse(value.as_str()).ok());
+    prop_assert!(read.next().is_none());
     Ok(())
 }
 

@@ -1,15 +1,39 @@
 //! The laws of the typed header fields, over tables of values, over made-up ones, and over the messages of others.
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use sip_survivability::headers::field::{self, canonical};
 use sip_survivability::headers::{HeaderName, Value};
-use sip_survivability::message::{Message, RequestBuilder};
+use sip_survivability::message::{BuildError, Message, RequestBuilder};
 use sip_survivability::uri::Uri;
 use std::fs;
 use std::path::Path;
 
 mod built;
 mod table;
+
+const ORDINARY: [(HeaderName, &str); 5] = [
+    (HeaderName::Via, "SIP/2.0/UDP h;branch=z9hG4bK1"),
+    (HeaderName::From, "<sip:a@h>;tag=1"),
+    (HeaderName::To, "<sip:b@h>"),
+    (HeaderName::CallId, "x"),
+    (HeaderName::CSeq, "1 OPTIONS"),
+];
+
+/// A request with what every one has.
+fn ordinary() -> RequestBuilder {
+    let options = RequestBuilder::new("OPTIONS", "sip:h");
+    ORDINARY.iter().fold(options, |options, (name, value)| options.header(*name, value))
+}
+
+/// A request with that header field.
+fn request_with(name: HeaderName, value: &str) -> Result<Bytes, BuildError> {
+    if ORDINARY.iter().any(|(usual, _)| *usual == name) {
+        // The builder takes no other value for one that it has already.
+        return Ok(format!("OPTIONS sip:h SIP/2.0\r\n{name}: {value}\r\n\r\n").into());
+    }
+    ordinary().header(name, value).finish()
+}
 
 /// What is written is read again, and is then written the same, and on one line.
 fn holds_its_law(name: HeaderName, text: &str) -> Result<(), String> {
@@ -50,6 +74,19 @@ fn bad_values_are_refused() {
     }
 }
 
+/// RFC 3261 25.1: control characters stand in quoted-pairs or nowhere, white space apart.
+#[test]
+fn a_control_character_breaks_every_value() {
+    for (name, text, _) in table::GOOD {
+        for (at, control) in (0..=text.len()).zip(['\0', '\x0b', '\x1b', '\x7f'].into_iter().cycle()) {
+            if text.is_char_boundary(at) && !text[..at].ends_with('\\') {
+                let broken = format!("{}{control}{}", &text[..at], &text[at..]);
+                assert!(canonical(*name, &broken).unwrap().is_err(), "{name}: {broken:?}");
+            }
+        }
+    }
+}
+
 /// Every value of the table, through a message and back.
 #[test]
 fn a_value_in_a_message_is_that_value() {
@@ -58,8 +95,7 @@ fn a_value_in_a_message_is_that_value() {
             // The builder's own.
             continue;
         }
-        let request = RequestBuilder::new("OPTIONS", "sip:h").header(*name, text).finish();
-        let message = Message::parse(request).unwrap();
+        let message = Message::parse(request_with(*name, text).unwrap()).unwrap();
         let value = message.head().value_of(*name).unwrap();
         assert_eq!(canonical(*name, value), canonical(*name, text), "{name}");
     }
@@ -148,10 +184,11 @@ proptest! {
             .param("x", &value).unwrap().quoted("y", &realm).unwrap().flag("z").unwrap();
         let challenge = Value::<field::WwwAuthenticate>::scheme("Digest", "realm", &realm).unwrap()
             .param("nonce", &value).unwrap();
-        let request = RequestBuilder::new("OPTIONS", "sip:h")
+        let request = ordinary()
             .header(HeaderName::ReplyTo, &built)
             .header(HeaderName::WwwAuthenticate, &challenge)
-            .finish();
+            .finish()
+            .unwrap();
         let message = Message::parse(request).unwrap();
 
         let address = message.head().typed::<field::ReplyTo>().unwrap();

@@ -246,8 +246,10 @@ fn path_is_kept_and_echoed_to_who_knows_it() {
     assert_eq!(join(&silent.changes[0].binding.path), "<sip:p1;lr>, <sip:p2;lr>");
     let sent = reg(ALICE, 2).contact("<sip:a@h1>").line(path).line("Supported: path");
     let registered = branch.register(&sent).unwrap();
-    let response =
-        registered.write_to(ResponseBuilder::new(&sent.request(), sent.from.address, 200, "t")).finish();
+    let response = registered
+        .write_to(ResponseBuilder::new(&sent.request(), sent.from.address, 200, "t"))
+        .finish()
+        .unwrap();
     let text = String::from_utf8(response.to_vec()).unwrap();
     assert!(
         text.contains("\r\nPath: <sip:p1;lr>\r\nPath: <sip:p2;lr>\r\nContact: <sip:a@h1>;expires=20\r\n"),

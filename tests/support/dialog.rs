@@ -100,15 +100,15 @@ impl Dialog {
         self.cseq += 1;
         let builder = self.builder(io, method, self.cseq, from);
         if method == "INVITE" {
-            builder.header(HeaderName::Contact, contact).finish()
+            builder.header(HeaderName::Contact, contact).finish().expect("a valid INVITE")
         } else {
-            builder.finish()
+            builder.finish().expect("a valid request")
         }
     }
 
     /// The ACK of a 2xx: a request of its own, with the number of its INVITE (13.2.2.4).
     pub fn ack(&self, io: &mut Io<'_>, cseq: u32, from: SocketAddr) -> Bytes {
-        self.builder(io, "ACK", cseq, from).finish()
+        self.builder(io, "ACK", cseq, from).finish().expect("a valid ACK")
     }
 
     fn builder(&self, io: &mut Io<'_>, method: &str, cseq: u32, from: SocketAddr) -> RequestBuilder {

@@ -249,7 +249,7 @@ impl Pbx {
         for path in path {
             ok = ok.header(HeaderName::Path, path);
         }
-        self.servers.respond(io, key, 200, ok.finish());
+        self.servers.respond(io, key, 200, ok.finish_or_500());
     }
 
     fn on_reply(&mut self, io: &mut Io<'_>, reply: Reply<Leg>) {

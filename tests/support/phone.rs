@@ -102,7 +102,8 @@ impl Phone {
             .header(HeaderName::Contact, self.contact())
             .header(HeaderName::Expires, expires.as_secs())
             .header(HeaderName::Supported, "path")
-            .finish();
+            .finish()
+            .expect("a valid REGISTER");
         self.asking = Some(expires);
         self.refresh_at = None;
         self.registrations.push(Registration { sent: io.now, outcome: None });

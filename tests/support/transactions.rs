@@ -270,7 +270,8 @@ impl Servers {
     pub fn answer(&mut self, io: &mut Io<'_>, key: &ServerKey, status: u16) {
         let Some(server) = self.live.get(key) else { return };
         let tag = io.rng.token();
-        let response = ResponseBuilder::new(&server.request, server.from, status, tag.as_str()).finish();
+        let response =
+            ResponseBuilder::new(&server.request, server.from, status, tag.as_str()).finish_or_500();
         self.respond(io, key, status, response);
     }
 

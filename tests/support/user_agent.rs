@@ -173,7 +173,8 @@ impl UserAgent {
         let invite = self
             .outside_dialog(io, "INVITE", &uri, &uri, &call_id, 1)
             .header(HeaderName::Contact, self.contact())
-            .with_body("application/sdp", SDP);
+            .with_body("application/sdp", SDP)
+            .expect("a valid INVITE");
         self.clients.send(io, invite, self.proxy, Purpose::Invite(call));
         call
     }
@@ -219,7 +220,7 @@ impl UserAgent {
                 .header(HeaderName::Event, "message-summary")
                 .header(HeaderName::Expires, 600);
         }
-        self.send_ask(io, method, request.finish(), self.proxy)
+        self.send_ask(io, method, request.finish().expect("a valid request"), self.proxy)
     }
 
     /// A BYE for a dialog that nobody knows.
@@ -232,7 +233,8 @@ impl UserAgent {
             .header(HeaderName::To, format_args!("<{uri}>;tag=nobody"))
             .header(HeaderName::CallId, call_id)
             .header(HeaderName::CSeq, "9 BYE")
-            .finish();
+            .finish()
+            .expect("a valid BYE");
         self.send_ask(io, "BYE", bye, self.proxy)
     }
 
@@ -309,7 +311,7 @@ impl UserAgent {
                 self.calls[call.0].requests_within.push("INVITE".to_owned());
                 let ok = ResponseBuilder::new(&request, from, 200, "")
                     .header(HeaderName::Contact, self.contact())
-                    .finish();
+                    .finish_or_500();
                 self.send_ok(io, call, key, &request, ok);
             }
             (_, Some(call)) => {
@@ -336,7 +338,7 @@ impl UserAgent {
         let tag = io.rng.token();
         let response = ResponseBuilder::new(request, from, status, tag.as_str())
             .header(HeaderName::Contact, self.contact())
-            .finish();
+            .finish_or_500();
         self.servers.respond(io, key, status, response);
     }
 
@@ -381,7 +383,7 @@ impl UserAgent {
             }
             builder = builder.header(HeaderName::Contact, self.contact());
         }
-        builder.finish()
+        builder.finish_or_500()
     }
 
     fn pick_up(&mut self, io: &mut Io<'_>, call: CallRef) {

@@ -16,7 +16,7 @@ pub enum Defect {
     /// A status code above 699 (RFC 3261 7.2).
     #[error("Bad Status Code")]
     StatusCode,
-    /// A line that is no header field, or a carriage return that ends no line.
+    /// A line that is no header field, or one of a name that is not known and with a control character in it.
     #[error("Bad Header Field")]
     HeaderLine,
     /// More header fields than the limit.
@@ -28,7 +28,7 @@ pub enum Defect {
     /// A header field that every message has, and this one has not.
     #[error("Missing {0} Header Field")]
     Missing(HeaderName),
-    /// One that cannot be read.
+    /// One that cannot be read, or has a carriage return that ends no line.
     #[error("Bad {0} Header Field")]
     Malformed(HeaderName),
     /// One that a message has once (RFC 3261 7.3.1 and table 2).

@@ -45,7 +45,6 @@ impl Fault {
     }
 
     /// The answer to `request`, which came from `source`, with all that is known of the fault.
-    #[must_use]
     pub fn answer(&self, request: &Request, source: SocketAddr, tag: &str) -> ResponseBuilder {
         let response = ResponseBuilder::new(request, source, self.status, tag).reason(&self.reason);
         self.fields().fold(response, |response, (name, value)| response.header(name, value))

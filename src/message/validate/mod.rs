@@ -16,6 +16,7 @@ pub use defect::Defect;
 pub use fault::Fault;
 pub use rules::Rules;
 use syntax::Census;
+pub(super) use syntax::bit;
 
 /// A request under validation.
 struct Check<'r> {
@@ -52,6 +53,13 @@ impl Request {
     pub fn validate_as(&self, rules: &Rules<'_>) -> Result<(), Fault> {
         let check = Check { request: self, rules, census: Census::of(self) };
         rules.steps.iter().try_for_each(|step| step(&check))
+    }
+
+    /// Checks what no rules change: the header fields that every request has, and the form of those that decide where it goes.
+    pub(super) fn check_form(&self) -> Result<(), Defect> {
+        let check = Check { request: self, rules: &Rules::proxy(), census: Census::of(self) };
+        syntax::message(&check)?;
+        syntax::request_uri(&check)
     }
 }
 

@@ -2,8 +2,8 @@
 //! (RFC 3261 8.1.1 and 16.3 step 1).
 
 use super::{Check, Defect, Fault};
-use crate::headers::{HeaderName, Method, number};
-use crate::message::Head;
+use crate::headers::{HeaderName, Method, field, number};
+use crate::message::{Head, Header};
 use crate::uri::{Host, Scheme, Uri, unescape};
 
 /// Header fields that a message has once (RFC 3261 7.3.1 and table 2).
@@ -46,7 +46,7 @@ impl Census {
     }
 }
 
-const fn bit(name: HeaderName) -> u128 {
+pub(in crate::message) const fn bit(name: HeaderName) -> u128 {
     const { assert!((HeaderName::Other as u32) < u128::BITS) };
     1 << name as u32
 }
@@ -78,19 +78,18 @@ pub(super) fn version(check: &Check<'_>) -> Result<(), Fault> {
 }
 
 /// The header fields that a request and the responses to it share.
-pub(super) fn message(check: &Check<'_>) -> Result<(), Fault> {
+pub(super) fn message(check: &Check<'_>) -> Result<(), Defect> {
     let request = check.request;
     header_lines(request)?;
     identity(request, &check.census)?;
     if request.cseq()?.method != request.method_str() {
-        return Err(Defect::CSeqMethod.into());
+        return Err(Defect::CSeqMethod);
     }
-    body(request)?;
-    Ok(())
+    body(request)
 }
 
 /// The Request-URI, and the other addresses that decide where a request goes.
-pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Fault> {
+pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Defect> {
     let request = check.request;
     let uri = request.uri().map_err(|_| Defect::RequestUri)?;
     for name in [HeaderName::Route, HeaderName::RecordRoute] {
@@ -105,7 +104,7 @@ pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Fault> {
     }
     parameters(&uri)?;
     if !request.has_plain_line() {
-        return Err(Defect::StartLine.into());
+        return Err(Defect::StartLine);
     }
     Ok(())
 }
@@ -135,11 +134,44 @@ fn parameters(uri: &Uri<'_>) -> Result<(), Defect> {
     Ok(())
 }
 
+/// All lines of the head are header fields, and their text is text: `header-value = *(TEXT-UTF8char / UTF8-CONT / LWS)` (RFC 3261
+/// 25.1). A control character, which may end the value for others, stands in a quoted-pair or nowhere: where the field's own rule
+/// has one.
 fn header_lines(head: &Head) -> Result<(), Defect> {
-    // A CR that ends no line ends one for some implementations, which would see a header field that we do not, or the end of the
-    // head. It need not stand within a value: those have no white space around them.
-    let lines = head.bytes().get(head.start()..head.head_end()).unwrap_or_default();
-    if head.malformed_line().is_some() || has_bare_cr(lines) { Err(Defect::HeaderLine) } else { Ok(()) }
+    if head.malformed_line().is_some() {
+        return Err(Defect::HeaderLine);
+    }
+    if !has_stray(head.lines()) {
+        return Ok(());
+    }
+    let is_bad = |header: &Header<'_>| {
+        let line = header.line();
+        has_stray(line) && (has_bare_cr(line) || field::check(header.id, header.value()).is_err())
+    };
+    match head.headers().find(is_bad).map(|header| header.id) {
+        None => Ok(()),
+        Some(HeaderName::Other) => Err(Defect::HeaderLine),
+        Some(name) => Err(Defect::Malformed(name)),
+    }
+}
+
+/// Whether there is a control character that is neither white space nor of a line end. Without branches, so that it looks at many bytes
+/// at once.
+fn has_stray(lines: &[u8]) -> bool {
+    followed(lines).fold(false, |found, (byte, next)| {
+        let is_space = (byte == b'\t') | (byte == b'\n') | ((byte == b'\r') & (next == b'\n'));
+        found | ((byte < b' ') & !is_space) | (byte == 0x7f)
+    })
+}
+
+/// A CR that ends no line ends one for some implementations, which would see a header field that we do not.
+fn has_bare_cr(lines: &[u8]) -> bool {
+    followed(lines).any(|(byte, next)| byte == b'\r' && next != b'\n')
+}
+
+/// Each byte with the one behind it.
+fn followed(bytes: &[u8]) -> impl Iterator<Item = (u8, u8)> {
+    bytes.iter().copied().zip(bytes.iter().copied().skip(1))
 }
 
 /// Who sent the message, to whom, and the way that its responses take back.
@@ -165,8 +197,4 @@ pub(super) fn body(head: &Head) -> Result<(), Defect> {
     }
     // RFC 3261 18.3: a datagram that ends before its body is an error.
     if head.is_cut() { Err(Defect::Cut) } else { Ok(()) }
-}
-
-fn has_bare_cr(lines: &[u8]) -> bool {
-    memchr::memchr_iter(b'\r', lines).any(|at| lines.get(at + 1) != Some(&b'\n'))
 }

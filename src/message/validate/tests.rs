@@ -55,9 +55,6 @@ fn each_defect_has_its_status_and_says_what_is_wrong() {
         assert_eq!(proxy("Call-ID: x", &format!("Call-ID: {id}")), "400 Bad Call-ID Header Field", "{id:?}");
     }
     assert_eq!(proxy("Call-ID: x", "Call-ID:\r\n a=b,c;\u{e9}@@"), FINE);
-    assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\rEvil: b"), "400 Bad Header Field");
-    assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: \rEvil: b"), "400 Bad Header Field");
-    assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\r\r\nEvil: b"), "400 Bad Header Field");
     assert_eq!(proxy("Call-ID: x", "Call-ID: x\r\nSubject: a\r\n b"), FINE);
     assert_eq!(proxy("<sip:a@h>", "<sip:a@h"), "400 Bad From Header Field");
     assert_eq!(proxy("To: <sip:b@h>", "To: <sip:b@h>\r\nt: <sip:c@h>"), "400 Repeated To Header Field");
@@ -90,6 +87,28 @@ fn what_breaks_the_grammar_comes_before_what_cannot_be_done() {
         verdict(&Rules::proxy(), &hops.replace("x\r\n\r\n", "x\r\n")),
         "400 Bad Max-Forwards Header Field"
     );
+}
+
+#[test]
+fn control_characters_stand_in_quoted_pairs_or_nowhere() {
+    let field = |field: &str| proxy("Call-ID: x", &format!("Call-ID: x\r\n{field}"));
+    for control in ['\0', '\x07', '\x0b', '\x0c', '\x1b', '\x7f', '\r'] {
+        // RFC 3261 25.1: header-value and TEXT-UTF8 have none of them.
+        assert_eq!(field(&format!("Subject: a{control}b")), "400 Bad Subject Header Field", "{control:?}");
+        assert_eq!(field(&format!("X-Any: a{control}b")), "400 Bad Header Field", "{control:?}");
+        assert_eq!(field(&format!("Warning: 399 h \"a{control}b\"")), "400 Bad Warning Header Field");
+        assert_eq!(proxy("<sip:a@h>", &format!("\"a{control}\" <sip:a@h>")), "400 Bad From Header Field");
+        assert_eq!(proxy(";branch", &format!(";x=a{control};branch")), "400 Bad Via Header Field");
+        if control != '\r' {
+            assert_eq!(proxy("<sip:a@h>", &format!("\"a\\{control}\" <sip:a@h>")), FINE, "{control:?}");
+        }
+    }
+    // A carriage return where white space is trimmed.
+    assert_eq!(field("Subject: a\r"), "400 Bad Subject Header Field");
+    assert_eq!(field("Subject:\r a"), "400 Bad Subject Header Field");
+    for fine in ["Subject: a\r\n b", "Subject: a\n\tb", "Subject:\r\n a", "X-Any: é\t"] {
+        assert_eq!(field(fine), FINE, "{fine:?}");
+    }
 }
 
 #[test]
@@ -264,7 +283,7 @@ fn no_breadth_is_440_at_a_proxy() {
 fn the_answer_has_the_status_the_phrase_and_the_fields() {
     let request = request(&with("Proxy-Require: a, b"));
     let fault = request.validate().unwrap_err();
-    let answer = fault.answer(&request, "192.0.2.1:5060".parse().unwrap(), "t").finish();
+    let answer = fault.answer(&request, "192.0.2.1:5060".parse().unwrap(), "t").finish().unwrap();
     let text = String::from_utf8(answer.to_vec()).unwrap();
     assert!(text.starts_with("SIP/2.0 420 Bad Extension\r\n") && text.contains("\r\nUnsupported: a, b\r\n"));
 }

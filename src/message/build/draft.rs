@@ -1,0 +1,130 @@
+//! The head of a message under construction, and what is wrong with it.
+
+use super::BuildError;
+use crate::headers::{HeaderName, Text, Unfolded, ValueError, field, is_whole_token, trim};
+use crate::message::validate::bit;
+use crate::message::{Defect, FieldError};
+use bytes::Bytes;
+use std::fmt::{self, Write as _};
+
+/// The start line and the header fields so far, and the first thing that was wrong.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) text: String,
+    present: u128,
+    error: Option<BuildError>,
+}
+
+impl Draft {
+    pub(super) fn new(start_line: fmt::Arguments<'_>) -> Self {
+        let mut text = String::with_capacity(512);
+        // Writing to a String cannot fail.
+        let _ = text.write_fmt(start_line);
+        text.push_str("\r\n");
+        Self { text, present: 0, error: None }
+    }
+
+    /// Notes what is wrong. The first error is the one that is told.
+    pub(super) fn fail(&mut self, error: impl Into<BuildError>) {
+        self.error.get_or_insert_with(|| error.into());
+    }
+
+    pub(super) fn has(&self, name: HeaderName) -> bool {
+        self.present & bit(name) != 0
+    }
+
+    /// Adds a header field of the caller's: its value is held against the field's own rule.
+    pub(super) fn add(&mut self, written: &str, value: impl fmt::Display) {
+        if !is_whole_token(written) {
+            self.fail(BuildError::Name);
+        }
+        let name = HeaderName::of(written.as_bytes());
+        // RFC 3261 20.14: the length of the body, which the builder knows best.
+        if name == HeaderName::ContentLength {
+            self.fail(BuildError::NotYours(name));
+        }
+        // RFC 3261 7.3.1: only lists may be spread over several header fields.
+        if self.has(name) && !field::may_repeat(name) {
+            self.fail(Defect::Repeated(name));
+        }
+        self.present |= bit(name);
+        let _ = write!(self.text, "{written}: ");
+        let start = self.text.len();
+        let _ = write!(self.text, "{value}");
+        if let Err(error) = self.tidy(start).and_then(|()| field::check(name, self.from(start))) {
+            self.fail(FieldError::Malformed { name, error });
+        }
+        self.text.push_str("\r\n");
+    }
+
+    /// Puts the value that starts at `start` on one line, without white space around it.
+    fn tidy(&mut self, start: usize) -> Result<(), ValueError> {
+        let value = self.from(start);
+        if let Some(at) = not_a_fold(value.as_bytes()) {
+            return Err(ValueError::syntax(at));
+        }
+        let tidy = trim(value);
+        if tidy.len() < value.len() || tidy.contains('\n') {
+            let tidy = Unfolded(tidy).to_string();
+            self.text.replace_range(start.., &tidy);
+        }
+        Ok(())
+    }
+
+    fn from(&self, start: usize) -> &str {
+        self.text.get(start..).unwrap_or_default()
+    }
+
+    /// Adds a header field of another message as it stands there, but for what would start a line of its own, be it only for those
+    /// who take a lone CR for a line end; a fold that has nothing behind it goes too, or the line end behind it would make it an empty
+    /// line.
+    pub(super) fn copy(&mut self, name: HeaderName, value: impl fmt::Display) {
+        self.present |= bit(name);
+        let start = self.text.len();
+        let _ = write!(self.text, "{name}: {value}");
+        let written = self.from(start);
+        let len = not_a_fold(written.as_bytes()).unwrap_or(written.len());
+        let len = written.get(..len).map_or(0, |kept| kept.trim_end_matches([' ', '\t', '\r', '\n']).len());
+        self.text.truncate(start + len);
+        self.text.push_str("\r\n");
+    }
+
+    /// The message with its body.
+    ///
+    /// # Errors
+    /// What was wrong first.
+    pub(super) fn finish(mut self, content_type: &str, body: &[u8]) -> Result<Bytes, BuildError> {
+        if !body.is_empty() {
+            self.add(HeaderName::ContentType.as_str(), content_type);
+        }
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let _ = write!(self.text, "Content-Length: {}\r\n\r\n", body.len());
+        let mut bytes = self.text.into_bytes();
+        bytes.extend_from_slice(body);
+        Ok(bytes.into())
+    }
+}
+
+/// Where a line end is that starts no fold: `LWS = [*WSP CRLF] 1*WSP`.
+fn not_a_fold(text: &[u8]) -> Option<usize> {
+    let is_fold = |at: usize| {
+        let end = text.get(at..).unwrap_or_default();
+        matches!(end, [b'\r', b'\n', b' ' | b'\t', ..] | [b'\n', b' ' | b'\t', ..])
+    };
+    let mut at = 0;
+    while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr2(b'\r', b'\n', rest)) {
+        at += found;
+        if !is_fold(at) {
+            return Some(at);
+        }
+        at += if text.get(at) == Some(&b'\r') { 2 } else { 1 };
+    }
+    None
+}
+
+/// `Reason-Phrase = *(reserved / unreserved / escaped / UTF8-NONASCII / UTF8-CONT / SP / HTAB)`, with the ASCII that this leaves out.
+pub(super) fn is_phrase(text: &str) -> bool {
+    !text.contains(['\r', '\n']) && Text::parse(text).is_ok()
+}
