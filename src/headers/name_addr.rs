@@ -163,8 +163,8 @@ impl Parts {
 
 /// Whether a quoted string has a control character that no backslash stands before (RFC 3261 25.1: qdtext has none, quoted-pair may).
 fn has_bare_control(quoted: &[u8]) -> bool {
-    // Nearly always there is none at all.
-    if !quoted.iter().any(|byte| is_control(*byte)) {
+    // Nearly always there is none at all. Without an early end, since many bytes are then looked at in one go.
+    if !quoted.iter().fold(false, |any, byte| any | byte.is_ascii_control()) {
         return false;
     }
     let mut bytes = quoted.iter();
