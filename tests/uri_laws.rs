@@ -127,7 +127,9 @@ fn plain_parts(text: &str) -> Option<Parts<'_>> {
         Some(Ok((user, password))) => (Some(user), Some(password)),
         Some(Err(user)) => (Some(user), None),
     };
-    if user.is_some_and(|user| user.is_empty() || user.starts_with('[')) {
+    // What is let pass in a user may not make an IPv6 reference of it.
+    let is_reference = |info: &str| info.starts_with('[') && info.contains([':', '?', '%']);
+    if user.is_some_and(str::is_empty) || userinfo.is_some_and(is_reference) {
         return None;
     }
     let (hostport, tail) = rest.split_at(rest.find([';', '?']).unwrap_or(rest.len()));

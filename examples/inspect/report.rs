@@ -125,7 +125,10 @@ impl<'a> Report<'a> {
             via: all(head.vias().map(|via| via.map(Via::of))),
             from: head.from().ok().map(Party::of),
             to: head.to().ok().map(Party::of),
-            call_id: head.call_id().ok(),
+            call_id: head
+                .call_id()
+                .ok()
+                .filter(|id| !id.contains(|c: char| c == ' ' || c.is_ascii_control())),
             cseq: head.cseq().ok().map(|cseq| CSeq { number: cseq.number, method: cseq.method }),
             max_forwards: number(head, HeaderName::MaxForwards),
             contacts: all(head.contacts()).map(|contacts| {

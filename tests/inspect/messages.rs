@@ -72,6 +72,7 @@ fn bytes_that_are_no_text_are_shown_as_such() {
         self::line(name, text.chars().map(|c| u8::try_from(c).unwrap()).collect::<Vec<_>>())
     };
     assert_eq!(latin("reason", "SIP/2.0 404 Non trouvé\r\n\r\n")["reason"], Value::Null);
+    assert_eq!(latin("id", "OPTIONS sip:h SIP/2.0\r\nCall-ID: a\r\n b\r\n\r\n")["call_id"], Value::Null);
     assert_eq!(latin("uri", "OPTIONS sip:é SIP/2.0\r\n\r\n")["request_uri"], Value::Null);
 }
 
