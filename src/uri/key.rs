@@ -123,6 +123,14 @@ mod tests {
     }
 
     #[test]
+    fn repeated_parameters_say_the_same_in_any_order() {
+        let (one, other) = ("sip:+1-2@h;user=phone;user=ip", "sip:+1-2@h;user=ip;USER=phone");
+        assert!(Uri::parse(one).unwrap().equivalent(&Uri::parse(other).unwrap()));
+        assert_eq!(key(one, &HomeHosts::default()), key(other, &HomeHosts::default()));
+        assert_eq!(key(one, &HomeHosts::default()), "+12");
+    }
+
+    #[test]
     fn a_user_has_one_address_of_record_under_all_hosts_of_ours() {
         let mut home = HomeHosts::default();
         home.add(Host::parse("192.0.2.1").unwrap());

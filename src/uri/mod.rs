@@ -193,10 +193,14 @@ impl<'a> Uri<'a> {
         Tel::parse(text).ok()
     }
 
-    /// Whether `user=phone` says that the user is a telephone number.
+    /// Whether `user=phone` says that the user is a telephone number. One among several `user` parameters does, which must not be
+    /// (RFC 3261 19.1.1): so it is whatever their order is, which does not count when URIs are compared.
     #[must_use]
     pub fn is_user_phone(&self) -> bool {
-        matches!(self.param("user"), Some(Some(kind)) if escape::says(kind, "phone"))
+        let mut params = self.params();
+        params.any(|(name, kind)| {
+            escape::says(name, "user") && kind.is_some_and(|kind| escape::says(kind, "phone"))
+        })
     }
 
     /// What follows the scheme.

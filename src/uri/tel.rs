@@ -273,8 +273,13 @@ impl PartialEq for Tel<'_> {
 
 impl Eq for Tel<'_> {}
 
+/// `param-unreserved = "[" / "]" / "/" / ":" / "&" / "+" / "$"` (RFC 3966 3): reserved in a SIP URI, but escaped or not the same here. The
+/// user of a SIP URI must have some of them escaped (RFC 3261 25.1).
 fn folded(text: &str) -> impl Iterator<Item = Unit> + use<'_> {
-    Unescaped::new(text.as_bytes()).map(Unit::to_lower)
+    Unescaped::new(text.as_bytes()).map(Unit::to_lower).map(|unit| {
+        let is_plain = matches!(unit.byte, b'[' | b']' | b'/' | b':' | b'&' | b'+' | b'$');
+        Unit { reserved: unit.reserved && !is_plain, ..unit }
+    })
 }
 
 /// `visual-separator = "-" / "." / "(" / ")"`
@@ -417,5 +422,16 @@ mod tests {
         let uri = Tel::parse("*#06#;isub=a:b@c").unwrap().to_sip(Host::Name("h")).build().unwrap();
         assert_eq!(uri.as_str(), "sip:*%2306%23;isub=a%3Ab%40c@h;user=phone");
         assert!(uri.as_uri().telephone().unwrap().digits().eq(*b"*#06#"));
+    }
+
+    #[test]
+    fn as_a_sip_user_it_stays_the_number_that_it_is() {
+        for text in ["+1;isub=a:b", "+1;isub=a%3Ab", "+1;x=[::1]/&+$", "+1;x=%2B%5b", "12;phone-context=h"] {
+            let number = Tel::parse(text).unwrap();
+            let uri = number.to_sip(Host::Name("h")).build().unwrap();
+            assert_eq!(uri.as_uri().telephone().as_ref(), Some(&number), "{text} {uri}");
+        }
+        // RFC 3966 3: what is reserved in a parameter is not its escape.
+        assert_ne!(Tel::parse("+1;isub=a%3Db").unwrap(), Tel::parse("+1;isub=a=b").unwrap());
     }
 }
