@@ -174,7 +174,8 @@ fn usual_name(line: &[u8]) -> Option<Name> {
     Some(Name { id, len, value })
 }
 
-/// The first colon among the first 24 bytes, which hold all known names. Eight bytes at a time: names are too short for `memchr`.
+/// The first colon among the first 24 bytes, which hold all usual names with theirs. Eight bytes at a time: names are too short for
+/// `memchr`.
 fn colon(line: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::MAX / 0xff;
     let (words, _) = line.get(..24).unwrap_or(line).as_chunks::<8>();
@@ -191,7 +192,7 @@ fn colon(line: &[u8]) -> Option<usize> {
 fn any_name(line: &[u8]) -> Option<Name> {
     let len = line.iter().position(|&b| !is_token(b)).filter(|len| *len > 0)?;
     let behind = line.get(len..)?;
-    let spaces = behind.iter().position(|b| !matches!(b, b' ' | b'\t'))?;
+    let spaces = behind.iter().position(|&b| !is_space(b))?;
     let is_colon = behind.get(spaces) == Some(&b':');
     is_colon.then(|| Name {
         id: HeaderName::of(line.get(..len).unwrap_or_default()),
