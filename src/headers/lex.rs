@@ -1,60 +1,13 @@
 //! The lexical rules that many header fields share (RFC 3261 25.1), as nom parsers over text.
 
+use crate::uri::Class;
 use nom::error::{Error, ErrorKind};
 use nom::{Err, IResult};
 
 pub(super) type Lexed<'a> = IResult<&'a str, &'a str>;
 
-/// Which bytes are of a class, to be looked up.
-struct Class([bool; 256]);
-
-impl Class {
-    /// Letters and digits, and `also`.
-    const fn with(also: &[u8]) -> Self {
-        let mut table = [false; 256];
-        let mut byte = 0_u8;
-        while byte < 128 {
-            set(&mut table, byte, byte.is_ascii_alphanumeric());
-            byte += 1;
-        }
-        Self(set_all(table, also, true))
-    }
-
-    /// All but control characters and `others`.
-    const fn without(others: &[u8]) -> Self {
-        let mut table = [true; 256];
-        let mut byte = 0_u8;
-        while byte < 128 {
-            set(&mut table, byte, !byte.is_ascii_control());
-            byte += 1;
-        }
-        Self(set_all(table, others, false))
-    }
-
-    const fn also(self, others: &[u8]) -> Self {
-        Self(set_all(self.0, others, true))
-    }
-
-    fn has(&self, byte: u8) -> bool {
-        self.0.get(usize::from(byte)).copied().unwrap_or(false)
-    }
-}
-
-#[expect(clippy::indexing_slicing, reason = "constant evaluation; a byte is a valid index of 256 entries")]
-const fn set(table: &mut [bool; 256], byte: u8, is_member: bool) {
-    table[byte as usize] = is_member;
-}
-
-const fn set_all(mut table: [bool; 256], mut bytes: &[u8], is_member: bool) -> [bool; 256] {
-    while let [byte, rest @ ..] = bytes {
-        set(&mut table, *byte, is_member);
-        bytes = rest;
-    }
-    table
-}
-
 /// `token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")`
-static TOKEN: Class = Class::with(b"-.!%*_+`'~");
+static TOKEN: Class = Class::alphanum(b"-.!%*_+`'~");
 
 /// What stands in a parameter's value without quotes: all but white space, control characters and delimiters.
 static PLAIN_VALUE: Class = Class::without(b" ;,\"<>=?");

@@ -63,7 +63,7 @@ impl<F: WithParams> Value<F> {
     /// Adds a parameter with a value, in quotes where it needs them.
     ///
     /// # Errors
-    /// `name` is no token or is there already, or `value` holds control characters.
+    /// `name` is no token or is there already, `value` holds control characters, or it needs quotes that a `tag` or `branch` cannot have.
     pub fn param(self, name: &str, value: &str) -> Result<Self, ValueError> {
         if is_bare(value) { self.add(name, format_args!("={value}")) } else { self.quoted(name, value) }
     }
@@ -75,6 +75,10 @@ impl<F: WithParams> Value<F> {
     pub fn quoted(self, name: &str, value: &str) -> Result<Self, ValueError> {
         if let Some(at) = value.bytes().position(|byte| is_control(byte) || matches!(byte, b'\r' | b'\n')) {
             return Err(ValueError::syntax(at));
+        }
+        // RFC 3261 25.1: tag-param = "tag" EQUAL token; via-branch = "branch" EQUAL token.
+        if name.eq_ignore_ascii_case("tag") || name.eq_ignore_ascii_case("branch") {
+            return Err(ValueError::syntax(0));
         }
         self.add(name, format_args!("={}", Quoted(value)))
     }
@@ -193,6 +197,15 @@ mod tests {
             reason.param("y", "\"").unwrap().as_str(),
             r#"SIP;cause=486;text="Busy";x="a;\"b\"";y="\"""#
         );
+    }
+
+    #[test]
+    fn tags_and_branches_have_no_quotes() {
+        let from = Value::<field::From>::new("<sip:a@h>").unwrap();
+        assert!(from.clone().param("tag", "a b").is_err() && from.clone().quoted("Tag", "a").is_err());
+        assert_eq!(from.param("tag", "a").unwrap().as_str(), "<sip:a@h>;tag=a");
+        let via = Value::<field::Via>::new("SIP/2.0/UDP h").unwrap();
+        assert!(via.param("branch", "a;b").is_err());
     }
 
     #[test]

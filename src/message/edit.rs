@@ -3,6 +3,7 @@
 //! All edits are splices: a span of the original, and the text that stands there instead. They are collected in any
 //! order and carried out in one pass. Two allocations in all: the new text, and the result.
 
+use super::fold::one_value;
 use super::head::Entry;
 use super::splices::{Splice, Splices};
 use super::{Head, Header, Request, Span};
@@ -11,6 +12,9 @@ use bytes::Bytes;
 use std::fmt::{self, Write as _};
 
 /// Edits to come, over one message.
+///
+/// Values are written as they are given, but for a line end that folds nothing and what follows it: no value can add a line to a head,
+/// or end it. A Request-URI ends at white space. [`HeaderName::Other`] is no name to write, so a field of that name is not inserted.
 #[derive(Debug)]
 pub struct Edits<'m> {
     head: &'m Head,
@@ -25,16 +29,57 @@ impl<'m> Edits<'m> {
         Self { head, splices: Splices::default(), text: String::with_capacity(256) }
     }
 
-    fn splice(&mut self, start: usize, end: usize, new: fmt::Arguments<'_>) {
-        let before = self.text.len();
-        // Writing to a String cannot fail.
-        let _ = self.text.write_fmt(new);
+    /// The text from `start` to `end` makes place for what was written behind `before`.
+    fn splice(&mut self, start: usize, end: usize, before: usize) {
         self.splices.push(Splice { old: Span::new(start, end), new: Span::new(before, self.text.len()) });
+    }
+
+    /// Writes a value, up to what would start a line of its own.
+    fn write_value(&mut self, value: impl fmt::Display) {
+        let start = self.text.len();
+        // Writing to a String cannot fail.
+        let _ = write!(self.text, "{value}");
+        self.text.truncate(start + one_value(self.text.get(start..).unwrap_or_default()));
+    }
+
+    /// Inserts a header field at `at`, where a line starts.
+    fn insert(&mut self, at: usize, name: HeaderName, value: impl fmt::Display) -> &mut Self {
+        if name == HeaderName::Other {
+            return self;
+        }
+        let before = self.text.len();
+        self.text.push_str(name.as_str());
+        self.text.push_str(": ");
+        self.write_value(value);
+        self.text.push_str("\r\n");
+        self.splice(at, at, before);
+        self
+    }
+
+    /// Puts `value` where the text from `start` to `end` is.
+    fn replace_span(&mut self, start: usize, end: usize, value: impl fmt::Display) -> &mut Self {
+        let before = self.text.len();
+        self.write_value(value);
+        self.splice(start, end, before);
+        self
+    }
+
+    /// Takes out the text from `start` to `end`.
+    fn cut(&mut self, start: usize, end: usize) {
+        self.splice(start, end, self.text.len());
     }
 
     /// Replaces the Request-URI.
     pub fn set_uri(&mut self, request: &Request, uri: impl fmt::Display) -> &mut Self {
-        self.splice(request.uri.start as usize, request.uri.end as usize, format_args!("{uri}"));
+        let before = self.text.len();
+        // Writing to a String cannot fail.
+        let _ = write!(self.text, "{uri}");
+        // RFC 3261 25.1: Request-Line = Method SP Request-URI SP SIP-Version CRLF
+        let written = self.text.get(before..).unwrap_or_default();
+        if let Some(len) = written.bytes().position(|byte| byte <= b' ') {
+            self.text.truncate(before + len);
+        }
+        self.splice(request.uri.start as usize, request.uri.end as usize, before);
         self
     }
 
@@ -46,8 +91,7 @@ impl<'m> Edits<'m> {
             .find(|entry| entry.id == name)
             .or_else(|| entries.iter().find(|entry| entry.id != HeaderName::Via));
         let at = place.map_or_else(|| self.fields_end(), |entry| entry.name.start as usize);
-        self.splice(at, at, format_args!("{name}: {value}\r\n"));
-        self
+        self.insert(at, name, value)
     }
 
     /// Replaces the value of the first header field `name`, or adds the field at the end.
@@ -61,8 +105,7 @@ impl<'m> Edits<'m> {
     /// Adds a header field below all others.
     pub fn append(&mut self, name: HeaderName, value: impl fmt::Display) -> &mut Self {
         let end = self.fields_end();
-        self.splice(end, end, format_args!("{name}: {value}\r\n"));
-        self
+        self.insert(end, name, value)
     }
 
     /// Inserts a header field above `other`, a field of this message.
@@ -73,8 +116,7 @@ impl<'m> Edits<'m> {
         value: impl fmt::Display,
     ) -> &mut Self {
         let at = self.entry(other).map_or_else(|| self.fields_end(), |entry| entry.name.start as usize);
-        self.splice(at, at, format_args!("{name}: {value}\r\n"));
-        self
+        self.insert(at, name, value)
     }
 
     /// Inserts a header field below `other`, a field of this message.
@@ -85,15 +127,13 @@ impl<'m> Edits<'m> {
         value: impl fmt::Display,
     ) -> &mut Self {
         let at = self.entry(other).map_or_else(|| self.fields_end(), |entry| self.field_end(entry.value));
-        self.splice(at, at, format_args!("{name}: {value}\r\n"));
-        self
+        self.insert(at, name, value)
     }
 
     /// Replaces the value of `field`, a field of this message.
     pub fn replace_value(&mut self, field: &Header<'_>, value: impl fmt::Display) -> &mut Self {
         if let Some(entry) = self.entry(field) {
-            let (start, end) = (entry.value.start as usize, entry.value.end as usize);
-            self.splice(start, end, format_args!("{value}"));
+            self.replace_span(entry.value.start as usize, entry.value.end as usize, value);
         }
         self
     }
@@ -102,7 +142,7 @@ impl<'m> Edits<'m> {
     pub fn remove(&mut self, field: &Header<'_>) -> &mut Self {
         if let Some(entry) = self.entry(field) {
             let end = self.field_end(entry.value);
-            self.splice(entry.name.start as usize, end, format_args!(""));
+            self.cut(entry.name.start as usize, end);
         }
         self
     }
@@ -119,7 +159,7 @@ impl<'m> Edits<'m> {
     /// Replaces `part`, a piece of the message.
     pub(crate) fn replace(&mut self, part: &str, text: impl fmt::Display) -> &mut Self {
         if let Some(span) = self.span_of(part) {
-            self.splice(span.start as usize, span.end as usize, format_args!("{text}"));
+            self.replace_span(span.start as usize, span.end as usize, text);
         }
         self
     }
@@ -141,10 +181,10 @@ impl<'m> Edits<'m> {
             }
             if cut >= value.len() {
                 let end = self.field_end(entry.value);
-                self.splice(entry.name.start as usize, end, format_args!(""));
+                self.cut(entry.name.start as usize, end);
             } else {
                 let start = entry.value.start as usize;
-                self.splice(start, start + cut, format_args!(""));
+                self.cut(start, start + cut);
             }
         }
         self
@@ -310,6 +350,23 @@ mod tests {
             edits.remove_all(HeaderName::Route);
         });
         assert_eq!(removed, "OPTIONS sip:h SIP/2.0\r\nno colon\r\n\r\n");
+    }
+
+    #[test]
+    fn no_value_adds_a_line() {
+        let text = edited(INVITE, |request, edits| {
+            edits
+                .set_uri(request, "sip:x@h SIP/2.0\r\nSmuggled: a")
+                .set(HeaderName::MaxForwards, "7\r\nSmuggled: b")
+                .append(HeaderName::Subject, "s\r\n folded\rSmuggled: c")
+                .insert_first(HeaderName::Via, "SIP/2.0/UDP us\r\n\r\nSmuggled: d");
+        });
+        let expected = INVITE
+            .replace("sip:bob@h", "sip:x@h")
+            .replace(" 70", " 7")
+            .replace("Via:", "Via: SIP/2.0/UDP us\r\nVia:")
+            .replace("\r\n\r\nhi", "\r\nSubject: s\r\n folded\r\n\r\nhi");
+        assert_eq!(text, expected);
     }
 
     #[test]

@@ -24,6 +24,7 @@
 
 mod build;
 mod edit;
+mod fold;
 mod frame;
 mod head;
 mod index;

@@ -1,6 +1,7 @@
 //! `escaped = "%" HEXDIG HEXDIG` (RFC 3261 25.1): make, check and undo. All of it works on bytes, so that an escaped NUL
 //! or one that makes no UTF-8 is a byte like any other.
 
+use super::class::Class;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -19,52 +20,25 @@ pub enum Component {
     Header,
 }
 
-/// Which bytes may stand unescaped.
-type Table = [bool; 256];
-
-/// `unreserved = alphanum / mark`, and what else the component allows.
-#[expect(clippy::indexing_slicing, reason = "constants; a byte is a valid index of 256 entries")]
-const fn table(also: &[u8]) -> Table {
-    // mark = "-" / "_" / "." / "!" / "~" / "*" / "'" / "(" / ")"
-    let mark = b"-_.!~*'()";
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        table[byte as usize] = byte.is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let mut at = 0;
-    while at < mark.len() {
-        table[mark[at] as usize] = true;
-        at += 1;
-    }
-    at = 0;
-    while at < also.len() {
-        table[also[at] as usize] = true;
-        at += 1;
-    }
-    table
-}
-
 /// `user-unreserved = "&" / "=" / "+" / "$" / "," / ";" / "?" / "/"`
-const USER: Table = table(b"&=+$,;?/");
-const PASSWORD: Table = table(b"&=+$,");
+static USER: Class = Class::unreserved(b"&=+$,;?/");
+static PASSWORD: Class = Class::unreserved(b"&=+$,");
 /// `param-unreserved = "[" / "]" / "/" / ":" / "&" / "+" / "$"`
-const PARAM: Table = table(b"[]/:&+$");
+static PARAM: Class = Class::unreserved(b"[]/:&+$");
 /// `hnv-unreserved = "[" / "]" / "/" / "?" / ":" / "+" / "$"`
-const HEADER: Table = table(b"[]/?:+$");
+static HEADER: Class = Class::unreserved(b"[]/?:+$");
 
 impl Component {
     /// Whether `byte` may stand in this component as it is.
     #[must_use]
     pub fn allows(self, byte: u8) -> bool {
-        let table = match self {
+        let class = match self {
             Self::User => &USER,
             Self::Password => &PASSWORD,
             Self::Param => &PARAM,
             Self::Header => &HEADER,
         };
-        table.get(usize::from(byte)).copied().unwrap_or(false)
+        class.has(byte)
     }
 }
 

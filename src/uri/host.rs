@@ -1,5 +1,6 @@
 //! `host = hostname / IPv4address / IPv6reference` and `hostport` (RFC 3261 25.1), shared by URIs and Via.
 
+use super::class::Class;
 use super::escape::bad_escape;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -73,7 +74,7 @@ impl<'a> Host<'a> {
 fn name(bytes: &[u8]) -> Option<usize> {
     let (mut end, mut label, mut top) = (0, 0, 0);
     while let Some(rest) = bytes.get(end..) {
-        end += rest.iter().position(|&byte| !is_word(byte)).unwrap_or(rest.len());
+        end += rest.iter().position(|&byte| !WORD.has(byte)).unwrap_or(rest.len());
         match bytes.get(end) {
             Some(b'-') if end > label => {}
             Some(b'.') if end > label && bytes.get(end - 1) != Some(&b'-') => (top, label) = (label, end + 1),
@@ -109,27 +110,12 @@ fn v4(bytes: &[u8]) -> Option<(Ipv4Addr, usize)> {
             _ => {}
         }
     }
-    let is_end = !rest.first().is_some_and(|&byte| is_word(byte) || matches!(byte, b'-' | b'.'));
+    let is_end = !rest.first().is_some_and(|&byte| WORD.has(byte) || matches!(byte, b'-' | b'.'));
     is_end.then(|| (octets.into(), bytes.len() - rest.len()))
 }
 
 /// What stands anywhere in a label.
-fn is_word(byte: u8) -> bool {
-    const IS_WORD: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let b = byte as u8;
-            #[expect(clippy::indexing_slicing, reason = "constant evaluation; the index is below 256")]
-            {
-                table[byte] = b.is_ascii_alphanumeric() || b == b'_';
-            }
-            byte += 1;
-        }
-        table
-    };
-    IS_WORD.get(usize::from(byte)).copied().unwrap_or(false)
-}
+static WORD: Class = Class::alphanum(b"_");
 
 /// Names compare without case, addresses by value (RFC 3261 19.1.4), zones as written: interfaces are named with case, and
 /// escapes in a host must not be taken for what they stand for (RFC 3261 19.1.2).

@@ -5,14 +5,19 @@
 //! (`buf.as_uri()` costs nothing). Parsing finds the parts and refuses what has no host to send to; it changes
 //! nothing, and `as_str` gives back what came, byte for byte.
 
+mod buf;
 mod build;
+mod class;
 mod compare;
 mod escape;
 mod host;
 mod key;
+mod parse;
 mod tel;
 
+pub use buf::UriBuf;
 pub use build::UriBuilder;
+pub(crate) use class::Class;
 pub use escape::{Component, escape, unescape, unescape_bytes};
 pub use host::{Host, HostPort};
 pub use key::{AorKey, HomeHosts};
@@ -121,14 +126,7 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// [`UriError`] says what cannot be understood, and where.
     pub fn parse(text: &'a str) -> Result<Self, UriError> {
-        let fail = |kind, offset| Err(UriError { kind, offset });
-        if text.len() > usize::from(u16::MAX) {
-            return fail(UriErrorKind::TooLong, usize::from(u16::MAX));
-        }
-        let Some((colon, is_sip)) = scheme_of(text.as_bytes()) else {
-            return fail(UriErrorKind::Scheme, 0);
-        };
-        if is_sip { parse_sip(text, colon) } else { parse_opaque(text, colon) }
+        parse::parse(text).map(|layout| Self { text, layout })
     }
 
     /// The text as it came.
@@ -298,7 +296,7 @@ impl<'a> Uri<'a> {
     /// An owned copy.
     #[must_use]
     pub fn to_buf(&self) -> UriBuf {
-        UriBuf { text: self.text.into(), layout: self.layout }
+        (*self).into()
     }
 }
 
@@ -308,143 +306,6 @@ fn split_params(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
         Some((name, value)) => (name, Some(value)),
         None => (param, None),
     })
-}
-
-/// Where the scheme ends, and whether it is `sip` or `sips`.
-fn scheme_of(bytes: &[u8]) -> Option<(usize, bool)> {
-    match bytes {
-        [b's', b'i', b'p', b':', ..] => return Some((3, true)),
-        [b's', b'i', b'p', b's', b':', ..] => return Some((4, true)),
-        _ => {}
-    }
-    let colon = memchr::memchr(b':', bytes)?;
-    let scheme = bytes.get(..colon)?;
-    // RFC 3261 25.1: scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
-    let is_valid = scheme.first()?.is_ascii_alphabetic()
-        && scheme.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-    let is_sip = scheme.eq_ignore_ascii_case(b"sip") || scheme.eq_ignore_ascii_case(b"sips");
-    is_valid.then_some((colon, is_sip))
-}
-
-/// Bytes that are not simply data: those that stand in no URI (white space, control characters, and the delimiters `<`, `>` and `"` of
-/// RFC 3986 2), the delimiters between its parts, and `%`.
-const IS_SPECIAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let b = byte as u8;
-        #[expect(clippy::indexing_slicing, reason = "constant evaluation; the index is below 256")]
-        {
-            table[byte] = b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"' | b'@' | b':' | b'?' | b'%');
-        }
-        byte += 1;
-    }
-    table
-};
-
-fn is_special(byte: u8) -> bool {
-    IS_SPECIAL.get(usize::from(byte)).copied().unwrap_or(false)
-}
-
-/// Whether `byte` stands in no URI.
-fn is_barred(byte: u8) -> bool {
-    is_special(byte) && !matches!(byte, b'@' | b':' | b'?' | b'%')
-}
-
-/// The first `delimiter` (`:` or `?`) in the part of `text` from `start` to `end`, else `end`.
-///
-/// # Errors
-/// A byte that stands in no URI, an `@`, or a broken escape.
-fn find(text: &str, start: usize, end: usize, delimiter: u8) -> Result<usize, UriError> {
-    let bytes = text.as_bytes().get(..end).unwrap_or_default();
-    let (mut found, mut at) = (None, start);
-    while let Some(rest) = bytes.get(at..)
-        && let Some(len) = rest.iter().position(|&byte| is_special(byte))
-    {
-        at += len;
-        match bytes.get(at..) {
-            Some([byte, ..]) if *byte == delimiter => found = found.or(Some(at)),
-            Some([b':' | b'?', ..]) => {}
-            Some(escaped) if escape::is_escape(escaped) => {}
-            _ => return Err(UriError { kind: UriErrorKind::Character, offset: at }),
-        }
-        at += 1;
-    }
-    Ok(found.unwrap_or(end))
-}
-
-/// An offset into a text that is known to be short enough.
-const fn short(at: usize) -> u16 {
-    at as u16
-}
-
-/// RFC 3261 25.1: `SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]`
-fn parse_sip(text: &str, scheme: usize) -> Result<Uri<'_>, UriError> {
-    let fail = |kind, offset| Err(UriError { kind, offset });
-    let (bytes, start) = (text.as_bytes(), scheme + 1);
-    // `@` is escaped everywhere but behind the userinfo, so the first one ends it; `;` and `?` may stand in a user.
-    let rest = bytes.get(start..).unwrap_or_default();
-    let first = rest.iter().position(|&byte| is_special(byte));
-    let (user_end, password_end, host_start) = match first.map(|len| (start + len, rest.get(len))) {
-        Some((at, Some(b'@'))) if at > start => (at, at, at + 1),
-        None => (start, start, start),
-        Some((from, _)) => match memchr::memchr(b'@', rest) {
-            None => (start, start, start),
-            // A bracket stands in no user: what starts like an IPv6 reference is none.
-            Some(_) if rest.first() == Some(&b'[') => return fail(UriErrorKind::Character, start),
-            Some(len) => match find(text, from, start + len, b':')? {
-                user_end if user_end == start => return fail(UriErrorKind::EmptyUser, start),
-                user_end => (user_end, start + len, start + len + 1),
-            },
-        },
-    };
-    let hostport = text.get(host_start..).and_then(HostPort::prefix);
-    let Some((HostPort { host, port }, host_len, used)) = hostport else {
-        return fail(UriErrorKind::Host, host_start);
-    };
-    let params = host_start + used;
-    match bytes.get(params) {
-        None | Some(b';' | b'?') => {}
-        Some(b':') => return fail(UriErrorKind::Port, params),
-        Some(&byte) if is_barred(byte) => return fail(UriErrorKind::Character, params),
-        Some(_) => return fail(UriErrorKind::Host, params),
-    }
-    let layout = Layout {
-        scheme: short(scheme),
-        user_end: short(user_end),
-        password_end: short(password_end),
-        host: (short(host_start), short(host_start + host_len)),
-        host_kind: match host {
-            Host::Name(_) => HostKind::Name,
-            Host::V4(address) => HostKind::V4(address),
-            Host::V6(_) | Host::V6Zone(..) => HostKind::V6,
-        },
-        port,
-        params: short(params),
-        headers: short(if first.is_none() { text.len() } else { find(text, params, text.len(), b'?')? }),
-    };
-    Ok(Uri { text, layout })
-}
-
-/// Any other scheme: what stands before the first `;` or `?` counts as the user, so that `tel:` numbers read alike.
-fn parse_opaque(text: &str, scheme: usize) -> Result<Uri<'_>, UriError> {
-    // RFC 3261 25.1: opaque-part and hier-part have `%` in escapes only.
-    let bad = || escape::bad_escape(text);
-    if let Some(offset) = text.bytes().position(is_barred).or_else(bad) {
-        return Err(UriError { kind: UriErrorKind::Character, offset });
-    }
-    let rest = text.get(scheme + 1..).unwrap_or_default();
-    let user_end = scheme + 1 + rest.find([';', '?']).unwrap_or(rest.len());
-    let headers = text.get(user_end..).and_then(|tail| tail.find('?')).map_or(text.len(), |at| user_end + at);
-    let layout = Layout {
-        scheme: short(scheme),
-        user_end: short(user_end),
-        password_end: short(user_end),
-        params: short(user_end),
-        headers: short(headers),
-        ..Layout::default()
-    };
-    Ok(Uri { text, layout })
 }
 
 impl fmt::Debug for Uri<'_> {
@@ -467,84 +328,6 @@ impl PartialEq for Uri<'_> {
 }
 
 impl Eq for Uri<'_> {}
-
-/// A URI that owns its text.
-#[derive(Clone)]
-pub struct UriBuf {
-    text: Box<str>,
-    layout: Layout,
-}
-
-impl UriBuf {
-    /// Parses and copies `text`.
-    ///
-    /// # Errors
-    /// As [`Uri::parse`].
-    pub fn parse(text: &str) -> Result<Self, UriError> {
-        Uri::parse(text).map(|uri| uri.to_buf())
-    }
-
-    /// The view that has all accessors.
-    #[must_use]
-    pub fn as_uri(&self) -> Uri<'_> {
-        Uri { text: &self.text, layout: self.layout }
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-}
-
-impl From<Uri<'_>> for UriBuf {
-    fn from(uri: Uri<'_>) -> Self {
-        uri.to_buf()
-    }
-}
-
-impl<'a> From<&'a UriBuf> for Uri<'a> {
-    fn from(uri: &'a UriBuf) -> Self {
-        uri.as_uri()
-    }
-}
-
-impl<'a> TryFrom<&'a str> for Uri<'a> {
-    type Error = UriError;
-
-    fn try_from(text: &'a str) -> Result<Self, UriError> {
-        Self::parse(text)
-    }
-}
-
-impl std::str::FromStr for UriBuf {
-    type Err = UriError;
-
-    fn from_str(text: &str) -> Result<Self, UriError> {
-        Self::parse(text)
-    }
-}
-
-impl fmt::Debug for UriBuf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.as_uri(), f)
-    }
-}
-
-impl fmt::Display for UriBuf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-/// Textual equality. For equality of meaning use [`Uri::equivalent`].
-impl PartialEq for UriBuf {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for UriBuf {}
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use super::BuildError;
 use crate::headers::{HeaderName, Text, Unfolded, ValueError, field, is_whole_token, trim};
+use crate::message::fold::{not_a_fold, one_value};
 use crate::message::validate::bit;
 use crate::message::{Defect, FieldError};
 use bytes::Bytes;
@@ -75,17 +76,12 @@ impl Draft {
         self.text.get(start..).unwrap_or_default()
     }
 
-    /// Adds a header field of another message as it stands there, but for what would start a line of its own, be it only for those
-    /// who take a lone CR for a line end; a fold that has nothing behind it goes too, or the line end behind it would make it an empty
-    /// line.
+    /// Adds a header field of another message as it stands there, but for what would start a line of its own.
     pub(super) fn copy(&mut self, name: HeaderName, value: impl fmt::Display) {
         self.present |= bit(name);
         let start = self.text.len();
         let _ = write!(self.text, "{name}: {value}");
-        let written = self.from(start);
-        let len = not_a_fold(written.as_bytes()).unwrap_or(written.len());
-        let len = written.get(..len).map_or(0, |kept| kept.trim_end_matches([' ', '\t', '\r', '\n']).len());
-        self.text.truncate(start + len);
+        self.text.truncate(start + one_value(self.from(start)));
         self.text.push_str("\r\n");
     }
 
@@ -105,23 +101,6 @@ impl Draft {
         bytes.extend_from_slice(body);
         Ok(bytes.into())
     }
-}
-
-/// Where a line end is that starts no fold: `LWS = [*WSP CRLF] 1*WSP`.
-fn not_a_fold(text: &[u8]) -> Option<usize> {
-    let is_fold = |at: usize| {
-        let end = text.get(at..).unwrap_or_default();
-        matches!(end, [b'\r', b'\n', b' ' | b'\t', ..] | [b'\n', b' ' | b'\t', ..])
-    };
-    let mut at = 0;
-    while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr2(b'\r', b'\n', rest)) {
-        at += found;
-        if !is_fold(at) {
-            return Some(at);
-        }
-        at += if text.get(at) == Some(&b'\r') { 2 } else { 1 };
-    }
-    None
 }
 
 /// `Reason-Phrase = *(reserved / unreserved / escaped / UTF8-NONASCII / UTF8-CONT / SP / HTAB)`, with the ASCII that this leaves out.
