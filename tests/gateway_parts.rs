@@ -10,6 +10,8 @@ mod drops;
 #[cfg(target_os = "linux")]
 #[path = "../examples/gateway/error_queue.rs"]
 mod error_queue;
+#[path = "../examples/gateway/feed.rs"]
+mod feed;
 #[path = "../examples/gateway/json.rs"]
 mod json;
 #[path = "../examples/gateway/local.rs"]

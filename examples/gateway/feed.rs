@@ -1,22 +1,28 @@
 //! Standard output, written by a thread of its own.
 //!
 //! A pipe whose reader has stopped reading blocks who writes to it. That must not be the thread that carries calls,
-//! so lines go through a bounded channel; what does not fit is dropped and counted.
+//! so notices go through a bounded channel; what does not fit is dropped and counted.
 
 use crate::drops::Drops;
-use serde_json::Value;
-use std::io::Write;
+use crate::json::Line;
+use sip_survivability::Notice;
+use sip_survivability::time::Instant;
+use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-/// Lines that may wait for a slow reader.
-const WAITING_LINES: usize = 10_000;
+/// Notices that may wait for a slow reader.
+const WAITING: usize = 10_000;
 
-/// How long the last lines may take at the end.
+/// How long notices are gathered before they are written together: to wake the writer and to write are two system calls, which a
+/// busy gateway should not make for each notice.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// How long the last ones may take at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Feed {
-    lines: SyncSender<Value>,
+    notices: SyncSender<(Instant, Notice)>,
     /// Closed when the writer has ended.
     ended: Receiver<()>,
     drops: Drops,
@@ -24,18 +30,21 @@ pub(crate) struct Feed {
 
 impl Feed {
     pub(crate) fn to_stdout() -> Self {
-        let (lines, waiting) = sync_channel(WAITING_LINES);
+        let (notices, waiting) = sync_channel(WAITING);
         let (ending, ended) = sync_channel(0);
         std::thread::spawn(move || {
-            write_lines(&waiting);
+            // Nobody reads any more: calls go on.
+            if let Err(error) = write_lines(&waiting, &mut io::stdout().lock()) {
+                tracing::warn!("standard output is closed, no more notices there: {error}");
+            }
             drop(ending);
         });
-        Self { lines, ended, drops: Drops::default() }
+        Self { notices, ended, drops: Drops::default() }
     }
 
-    pub(crate) fn publish(&mut self, line: Value) {
-        match self.lines.try_send(line) {
-            // Nobody reads any more: the writer has said so, and calls go on.
+    pub(crate) fn publish(&mut self, at: Instant, notice: Notice) {
+        match self.notices.try_send((at, notice)) {
+            // The writer has said why it ended.
             Ok(()) | Err(TrySendError::Disconnected(_)) => {}
             Err(TrySendError::Full(_)) => {
                 self.drops
@@ -44,21 +53,46 @@ impl Feed {
         }
     }
 
-    /// Gives the writer time for the lines that wait.
+    /// Gives the writer time for the notices that wait.
     pub(crate) fn finish(self) {
-        drop(self.lines);
+        drop(self.notices);
         // An error either way: the end of the writer, or of our patience.
         let _ = self.ended.recv_timeout(PATIENCE);
     }
 }
 
-/// Writes each line whole and at once, until there are no more or nobody reads them.
-fn write_lines(waiting: &Receiver<Value>) {
-    let mut stdout = std::io::stdout().lock();
-    for line in waiting {
-        if let Err(error) = writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
-            tracing::warn!("standard output is closed, no more notices there: {error}");
-            return;
+/// Writes each notice as a line, soon, until there are no more or nobody reads them.
+fn write_lines(waiting: &Receiver<(Instant, Notice)>, out: &mut impl Write) -> io::Result<()> {
+    let mut text = Vec::new();
+    while let Ok(first) = waiting.recv() {
+        std::thread::sleep(GATHER);
+        for (at, notice) in std::iter::once(first).chain(waiting.try_iter()).take(WAITING) {
+            serde_json::to_writer(&mut text, &Line { at, notice: &notice })?;
+            text.push(b'\n');
         }
+        out.write_all(&text)?;
+        out.flush()?;
+        text.clear();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_notice_is_a_line() {
+        let (notices, waiting) = sync_channel(3);
+        for number in ["911", "112", "999"] {
+            let notice = Notice::EmergencyCallFailed { from: "sip:a@h".into(), number: number.into() };
+            notices.send((Instant::ZERO, notice)).unwrap();
+        }
+        drop(notices);
+        let mut out = Vec::new();
+        write_lines(&waiting, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let numbers: Vec<_> = text.lines().map(|line| line.split('"').nth_back(1).unwrap()).collect();
+        assert_eq!(numbers, ["911", "112", "999"]);
     }
 }

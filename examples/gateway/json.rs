@@ -1,70 +1,77 @@
 //! Notices as JSON: `at` in seconds since the start, `notice` in snake case, then the fields of that notice.
 
-use serde_json::{Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use sip_survivability::Notice;
 use sip_survivability::time::Instant;
 
-/// One notice, in the order in which a reader wants to see it.
-pub(crate) fn line(at: Instant, notice: &Notice) -> Value {
-    let (name, fields) = name_and_fields(notice);
-    // Microseconds in a double are exact for 285 years.
-    let mut line = json!({ "at": at.as_micros() as f64 / 1e6, "notice": name });
-    if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
-        line.extend(fields);
-    }
-    line
+/// A notice and when it came, to be written in the order in which a reader wants to see it.
+pub(crate) struct Line<'a> {
+    pub(crate) at: Instant,
+    pub(crate) notice: &'a Notice,
 }
 
-fn name_and_fields(notice: &Notice) -> (&'static str, Value) {
-    match notice {
-        Notice::Listening { transport, address } => {
-            ("listening", json!({ "transport": transport.to_string(), "address": address }))
-        }
-        Notice::StateChanged { from, to, cause } => {
-            let fields = json!({ "from": from.as_str(), "to": to.as_str(), "cause": cause.as_str() });
-            ("state_changed", fields)
-        }
-        Notice::ProxyStatus { target, status, cause } => {
-            let fields = json!({ "target": target, "status": status.as_str(), "cause": cause.as_str() });
-            ("proxy_status", fields)
-        }
-        Notice::UserBound(user) => {
-            ("user_bound", user_fields(&user.aor, &user.contact, user.origin.as_str()))
-        }
-        Notice::UserRefreshed(user) => {
-            ("user_refreshed", user_fields(&user.aor, &user.contact, user.origin.as_str()))
-        }
-        Notice::UserUnbound(user) => {
-            ("user_unbound", user_fields(&user.aor, &user.contact, user.origin.as_str()))
-        }
-        Notice::UserExpired(user) => {
-            ("user_expired", user_fields(&user.aor, &user.contact, user.origin.as_str()))
-        }
-        Notice::DatabaseFull { aor } => ("database_full", json!({ "aor": aor })),
-        Notice::RequestRouted { method, from, to, step, reasons } => {
-            let reasons: Vec<_> = reasons.iter().map(|reason| reason.as_str()).collect();
-            let fields = json!({
-                "method": method, "from": from, "to": to, "step": step.as_str(), "reasons": reasons,
-            });
-            ("request_routed", fields)
-        }
-        Notice::RequestRejected { method, from, status, reason } => {
-            let fields = json!({ "method": method, "from": from, "status": status, "reason": reason });
-            ("request_rejected", fields)
-        }
-        Notice::EmergencyCallFailed { from, number } => {
-            ("emergency_call_failed", json!({ "from": from, "number": number }))
-        }
-        Notice::MessagesDropped { from, count } => {
-            ("messages_dropped", json!({ "from": from, "count": count }))
-        }
-        // A notice that is newer than this file is better told roughly than not at all.
-        newer => ("other", json!({ "text": format!("{newer:?}") })),
-    }
+/// Fields of a notice: each with its name.
+macro_rules! fields {
+    ($map:ident, $name:literal, $($field:literal: $value:expr),* $(,)?) => {{
+        $map.serialize_entry("notice", $name)?;
+        $($map.serialize_entry($field, &$value)?;)*
+    }};
 }
 
-fn user_fields(aor: &str, contact: &str, origin: &str) -> Value {
-    json!({ "aor": aor, "contact": contact, "origin": origin })
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        // Microseconds in a double are exact for 285 years.
+        map.serialize_entry("at", &(self.at.as_micros() as f64 / 1e6))?;
+        match self.notice {
+            Notice::Listening { transport, address } => {
+                fields!(map, "listening", "transport": transport.to_string(), "address": address);
+            }
+            Notice::StateChanged { from, to, cause } => {
+                fields!(map, "state_changed", "from": from.as_str(), "to": to.as_str(), "cause": cause.as_str());
+            }
+            Notice::ProxyStatus { target, status, cause } => {
+                let (status, cause) = (status.as_str(), cause.as_str());
+                fields!(map, "proxy_status", "target": target, "status": status, "cause": cause);
+            }
+            Notice::UserBound(user) => {
+                fields!(map, "user_bound", "aor": user.aor, "contact": user.contact, "origin": user.origin.as_str());
+            }
+            Notice::UserRefreshed(user) => {
+                let origin = user.origin.as_str();
+                fields!(map, "user_refreshed", "aor": user.aor, "contact": user.contact, "origin": origin);
+            }
+            Notice::UserUnbound(user) => {
+                fields!(map, "user_unbound", "aor": user.aor, "contact": user.contact, "origin": user.origin.as_str());
+            }
+            Notice::UserExpired(user) => {
+                fields!(map, "user_expired", "aor": user.aor, "contact": user.contact, "origin": user.origin.as_str());
+            }
+            Notice::DatabaseFull { aor } => fields!(map, "database_full", "aor": aor),
+            Notice::RequestRouted { method, from, to, step, reasons } => {
+                let reasons: Vec<_> = reasons.iter().map(|reason| reason.as_str()).collect();
+                fields!(
+                    map, "request_routed",
+                    "method": method, "from": from, "to": to, "step": step.as_str(), "reasons": reasons,
+                );
+            }
+            Notice::RequestRejected { method, from, status, reason } => {
+                fields!(
+                    map, "request_rejected",
+                    "method": method, "from": from, "status": status, "reason": reason,
+                );
+            }
+            Notice::EmergencyCallFailed { from, number } => {
+                fields!(map, "emergency_call_failed", "from": from, "number": number);
+            }
+            Notice::MessagesDropped { from, count } => {
+                fields!(map, "messages_dropped", "from": from, "count": count);
+            }
+            // A notice that is newer than this file is better told roughly than not at all.
+            newer => fields!(map, "other", "text": format!("{newer:?}")),
+        }
+        map.end()
+    }
 }
 
 #[cfg(test)]
@@ -72,12 +79,16 @@ mod tests {
     use super::*;
     use sip_survivability::transport::Transport;
 
+    fn line(at: Instant, notice: &Notice) -> String {
+        serde_json::to_string(&Line { at, notice }).unwrap()
+    }
+
     #[test]
     fn a_line_is_the_time_the_name_and_the_fields() {
         let listening =
             Notice::Listening { transport: Transport::Udp, address: "127.0.0.1:5080".parse().unwrap() };
         assert_eq!(
-            line(Instant::from_micros(1_500_001), &listening).to_string(),
+            line(Instant::from_micros(1_500_001), &listening),
             r#"{"at":1.500001,"notice":"listening","transport":"udp","address":"127.0.0.1:5080"}"#
         );
         let rejected = Notice::RequestRejected {
@@ -87,7 +98,7 @@ mod tests {
             reason: "no such user, \"1009\"".into(),
         };
         assert_eq!(
-            line(Instant::ZERO, &rejected).to_string(),
+            line(Instant::ZERO, &rejected),
             r#"{"at":0.0,"notice":"request_rejected","method":"INVITE","from":"sip:1001@branch.example","status":404,"reason":"no such user, \"1009\""}"#
         );
     }

@@ -163,7 +163,7 @@ impl Gateway {
                 }
                 Action::Notify(notice) => {
                     words::log(&notice);
-                    self.feed.publish(json::line(now, &notice));
+                    self.feed.publish(now, notice);
                 }
                 other => tracing::error!("this gateway cannot do {other:?}"),
             }
