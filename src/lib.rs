@@ -11,10 +11,14 @@
 //! # The run loop
 //!
 //! 1. Make a [`Config`](config::Config) and a [`Sas`].
-//! 2. Open the sockets, and tell each as [`Event::FlowOpened`].
-//! 3. Wait for whatever comes first: a datagram, a delivery error, or [`Sas::next_timeout`].
-//! 4. Tell it with the time that it is now: [`Event::Datagram`], [`Event::SendFailed`], [`Event::Tick`].
-//! 5. Carry out the actions in their order, and go back to 3.
+//! 2. Open the sockets, and tell each as [`Event::FlowOpened`]; where connections are taken, tell [`Event::Listening`].
+//! 3. Wait for whatever comes first: a datagram, a delivery error, a connection, what comes by one or its end, or
+//!    [`Sas::next_timeout`].
+//! 4. Tell it with the time that it is now: [`Event::Datagram`], [`Event::SendFailed`], [`Event::FlowOpened`], [`Event::Stream`],
+//!    [`Event::FlowClosed`], [`Event::Tick`].
+//! 5. Carry out the actions in their order, and go back to 3. Who only has UDP meets no [`Action::Connect`] and no [`Action::Close`].
+//!
+//! TLS and WebSocket handshakes are the caller's: the core sees what is inside.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -33,7 +37,7 @@
 //!
 //! // 2.
 //! let (flow, transport) = (FlowId(0), Transport::Udp);
-//! let _listening = sas.handle(start, Event::FlowOpened { flow, transport, local: "10.0.0.1:5080".parse()? });
+//! let _listening = sas.handle(start, Event::FlowOpened { flow, transport, local: "10.0.0.1:5080".parse()?, remote: None });
 //!
 //! // 3. and 4.: an emergency call goes to the gateway in every state, also from a phone that nobody knows.
 //! let invite = Bytes::from(
@@ -82,15 +86,17 @@
 //!
 //! | RFC | what of it |
 //! |---|---|
-//! | 3261 | section 10 (registrar), 16 (stateful proxy), 17 (transactions), 18.2 (server transport) over UDP; 19.1 URIs |
+//! | 3261 | section 10 (registrar), 16 (stateful proxy), 17 (transactions), 18 (transport) over UDP, TCP, TLS and WebSocket; 19.1 URIs |
 //! | 3327 | our Path in relayed REGISTERs, others' Path kept with the binding |
 //! | 3581 | `rport` and `received`, both ways |
 //! | 3966 | telephone numbers as URIs, and as users of SIP URIs |
 //! | 3261, 5393 | 8.2, 10.3, 16.3: validation for user agents, registrars and proxies; 440 for a request without breadth |
 //! | 4320 | no 408 for requests other than INVITE |
-//! | 5626 | section 4.4.1: CRLF keep-alives, in the framing of streams |
+//! | 5626 | 4.4.1: CRLF keep-alives are answered; 5.3: bindings are reached by the connection that they came by |
+//! | 5658 | Record-Route on both sides where they differ in address or transport |
+//! | 5923 | `alias`: others' connections are used for requests to them |
 //! | 6026 | the Accepted states |
-//! | 7118 | the framing of WebSocket messages |
+//! | 7118 | SIP over WebSocket |
 //! | 7616, 8760 | digest with MD5, SHA-256 and SHA-512-256, `auth` and `auth-int`; the RFC 2069 form is taken too (3261 section 22) |
 //! | 3262, 3323, 3325, 3326, 3515, 3608, 3841, 3891, 3892, 3903, 3911, 4028, 4412, 5393, 5626, 5627, 5806, 6442, 6665, 6809, 7044, 7315, 7433, 7616, 7989, 8224, 8898 | their header fields, read and written by [`headers::field`] |
 

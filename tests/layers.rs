@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("message", &["uri", "headers"]),
     ("auth", &["time", "rng", "uri", "headers", "message"]),
     ("config", &["uri", "auth"]),
-    ("transport", &["time", "rng", "config", "message"]),
+    ("transport", &["time", "rng", "uri", "config", "message"]),
     ("transaction", &["time", "rng", "uri", "headers", "config", "message", "transport"]),
     ("mode", &["time", "config"]),
     ("upstream", &["time", "rng", "config", "mode"]),

@@ -105,8 +105,10 @@ pub fn branch() -> Sas {
     settings.domains = vec!["branch.example".to_owned()];
     let mut sas = Sas::new(settings.validate().unwrap(), [7; 32], Instant::ZERO);
     let local = "192.0.2.200:5060".parse().unwrap();
-    let _ =
-        sas.handle(Instant::ZERO, Event::FlowOpened { flow: FlowId(1), transport: Transport::Udp, local });
+    let _ = sas.handle(
+        Instant::ZERO,
+        Event::FlowOpened { flow: FlowId(1), transport: Transport::Udp, local, remote: None },
+    );
     sas
 }
 

@@ -139,7 +139,7 @@ impl Gateway {
             start: std::time::Instant::now(),
         };
         for (flow, local) in locals {
-            gateway.tell(Event::FlowOpened { flow, transport: Transport::Udp, local });
+            gateway.tell(Event::FlowOpened { flow, transport: Transport::Udp, local, remote: None });
         }
         gateway
     }
@@ -165,7 +165,9 @@ impl Gateway {
                     words::log(&notice);
                     self.feed.publish(now, notice);
                 }
-                other => tracing::error!("this gateway cannot do {other:?}"),
+                action @ (Action::Connect { .. } | Action::Close { .. } | _) => {
+                    tracing::error!("this gateway cannot do {action:?}");
+                }
             }
         }
     }

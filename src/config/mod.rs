@@ -149,6 +149,9 @@ pub struct Survivability {
     pub subscribe_response: u16,
     /// Whether calls pass us for their whole life (RFC 3261 16.6 step 4). Default: true.
     pub record_route: bool,
+    /// Whether a TCP connection whose requests say `alias` in their Via (RFC 5923) is used for requests to the host and port in that
+    /// Via, if that is the host it comes from. A TLS connection always is. Default: true.
+    pub connection_reuse: bool,
     /// Whether a 3xx of a phone's that names others of the branch is followed (RFC 3261 16.7 step 4) rather than passed to the
     /// caller. Default: false.
     pub follow_redirects: bool,
@@ -176,6 +179,7 @@ impl Default for Survivability {
             emergency_numbers: Vec::new(),
             subscribe_response: 489,
             record_route: true,
+            connection_reuse: true,
             follow_redirects: false,
             path: true,
         }
@@ -212,10 +216,34 @@ pub struct Limits {
     pub max_transactions: usize,
     /// Transactions beyond that limit that calls to emergency numbers may still use. Default: 1,000.
     pub emergency_reserve: usize,
+    /// The largest request, in bytes, that goes by UDP to who may take TCP, where we take TCP ourselves (RFC 3261 18.1.1).
+    /// Default: 1,300.
+    pub max_udp_request: usize,
+    /// Connections at most, those that we opened among them. Default: 10,000.
+    pub max_connections: usize,
+    /// Connections that we open at most. Default: 1,000.
+    pub max_dialled: usize,
+    /// Bytes of unfinished messages in all connections together. Default: 64 MiB.
+    pub max_buffered: usize,
+    /// How long a connection that we want may take to come about. Default: 3 s.
+    pub connect_time: Duration,
+    /// How long a connection that no binding needs may go without a message. Default: 10 min.
+    pub connection_idle: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_message: 65_535, max_headers: 256, max_transactions: 100_000, emergency_reserve: 1_000 }
+        Self {
+            max_message: 65_535,
+            max_headers: 256,
+            max_transactions: 100_000,
+            emergency_reserve: 1_000,
+            max_udp_request: 1_300,
+            max_connections: 10_000,
+            max_dialled: 1_000,
+            max_buffered: 64 << 20,
+            connect_time: Duration::from_secs(3),
+            connection_idle: Duration::from_mins(10),
+        }
     }
 }

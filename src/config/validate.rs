@@ -1,14 +1,11 @@
 //! The step from [`Settings`] to [`Config`]: what could not work is refused here, so that nothing later has to ask.
 
 use super::{Keyring, Settings, SurvivabilityMode};
-use crate::uri::{AorKey, HomeHosts, Host, Uri, UriBuf, unescape};
+use crate::uri::{AorKey, HomeHosts, Host, Transport, Uri, UriBuf, unescape};
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::{Deref, RangeInclusive};
 use std::time::Duration;
-
-/// The port of a SIP URI that names none (RFC 3261 19.1.2).
-const SIP_PORT: u16 = 5060;
 
 /// One setting that could not work: its key, its value and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,13 +37,16 @@ pub struct Target {
     pub uri: UriBuf,
     /// Its address and port.
     pub address: SocketAddr,
+    /// How it is reached: UDP, TCP or TLS.
+    pub transport: Transport,
 }
 
 impl Target {
     /// Whether `uri` names this target's host, by address.
     #[must_use]
     pub fn is_host_of(&self, uri: &Uri<'_>) -> bool {
-        uri.host_port().and_then(|hp| hp.socket_addr(SIP_PORT)) == Some(self.address)
+        let port = Transport::of(uri).unwrap_or_default().default_port();
+        uri.host_port().and_then(|hp| hp.socket_addr(port)) == Some(self.address)
     }
 }
 
@@ -190,6 +190,22 @@ impl Settings {
             "must be from 10 to 65535",
         )?;
         at_least_one("limits.max_transactions", limits.max_transactions)?;
+        at_least_one("limits.max_connections", limits.max_connections)?;
+        ensure(
+            (500..=65_535).contains(&limits.max_udp_request),
+            "limits.max_udp_request",
+            &limits.max_udp_request,
+            "must be from 500 to 65535 bytes",
+        )?;
+        ensure(
+            limits.max_buffered >= limits.max_message,
+            "limits.max_buffered",
+            &limits.max_buffered,
+            "must not be below limits.max_message",
+        )?;
+        span("limits.connect_time", limits.connect_time, 10..=32_000)?;
+        // RFC 3261 18: as long as the longest transaction, which Timer C ends.
+        span("limits.connection_idle", limits.connection_idle, 200_000..=86_400_000)?;
         Ok(Config { proxies, gateways, keyring, settings: self })
     }
 }
@@ -199,10 +215,10 @@ fn targets(key: &'static str, uris: &[UriBuf]) -> Result<Vec<Target>, ConfigErro
     for uri in uris {
         let view = uri.as_uri();
         ensure(view.is_sip(), key, uri, "must be a sip: URI")?;
-        let udp = view.param("transport").flatten().is_none_or(|t| t.eq_ignore_ascii_case("udp"));
-        let plain = matches!(view.scheme(), crate::uri::Scheme::Sip);
-        ensure(plain && udp, key, uri, "must be reached over UDP, the one transport so far")?;
-        let address = view.host_port().and_then(|hp| hp.socket_addr(SIP_PORT));
+        let transport = Transport::of(&view).unwrap_or(Transport::Ws);
+        let reachable = transport == Transport::Udp || transport.is_dialled();
+        ensure(reachable, key, uri, "must be reached by UDP, TCP or TLS")?;
+        let address = view.host_port().and_then(|hp| hp.socket_addr(transport.default_port()));
         let Some(address) = address.filter(|a| !a.ip().is_unspecified() && a.port() != 0) else {
             return Err(ConfigError {
                 key,
@@ -211,7 +227,7 @@ fn targets(key: &'static str, uris: &[UriBuf]) -> Result<Vec<Target>, ConfigErro
             });
         };
         ensure(!targets.iter().any(|t| t.address == address), key, uri, "stands there twice")?;
-        targets.push(Target { uri: uri.clone(), address });
+        targets.push(Target { uri: uri.clone(), address, transport });
     }
     Ok(targets)
 }
@@ -240,6 +256,7 @@ pub(super) fn span(
         (10, 32_000) => "must be from 10ms to 32s",
         (10, _) => "must be from 10ms to 60s",
         (1000, _) => "must be from 1s to 24h",
+        (200_000, _) => "must be from 200s to 24h",
         (100, _) => "must be from 100ms to 2000000s",
         (_, 86_400_000) => "must be at most 24h",
         _ => "must be at most 2000000s",

@@ -42,6 +42,10 @@ pub(super) fn cancel_branch(
     let Some((invite, peer)) = transactions.invite_request(branch.client) else {
         return;
     };
+    // What has become of its connection is no reason to let it ring.
+    let Some(peer) = ctx.again(peer, &invite) else {
+        return;
+    };
     let Some(cancel) = cancel(&invite, &reason) else {
         return;
     };

@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) record_route: bool,
     /// Whether to add our Path (RFC 3327).
     pub(crate) path: bool,
+    /// Whether a large request may go by TCP instead of UDP (RFC 3261 18.1.1).
+    pub(crate) may_switch: bool,
     pub(crate) patience: Patience,
 }
 
@@ -142,6 +144,8 @@ pub(super) struct Branch {
     /// Given up for others: only a 2xx still counts.
     pub(super) is_abandoned: bool,
     pub(super) cancel: Cancel,
+    /// It went by TCP for its size, and can be tried by UDP with so much of Max-Breadth.
+    pub(super) by_udp: Option<u32>,
 }
 
 /// How far the CANCEL of a branch is.
@@ -177,7 +181,14 @@ impl BranchState {
 
 impl Branch {
     pub(super) const fn new(client: ClientId, target: Target) -> Self {
-        Self { client, target, state: BranchState::Calling, is_abandoned: false, cancel: Cancel::Unwanted }
+        Self {
+            client,
+            target,
+            state: BranchState::Calling,
+            is_abandoned: false,
+            cancel: Cancel::Unwanted,
+            by_udp: None,
+        }
     }
 
     pub(super) const fn hop(&self) -> Hop {

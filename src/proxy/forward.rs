@@ -6,7 +6,7 @@ use crate::headers::{Auth, HeaderName, NameAddr};
 use crate::message::{Edits, Request, Response};
 use crate::rng::Token;
 use crate::routing::{Source, Target, address_of, as_request_uri};
-use crate::transport::{Ctx, Flows, Peer};
+use crate::transport::{Ctx, Flow, FlowId, Flows, Peer, Transport};
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;
 use std::borrow::Cow;
@@ -18,6 +18,8 @@ pub(crate) struct Forwarded {
     pub(crate) branch: String,
     pub(crate) bytes: Bytes,
     pub(crate) peer: Peer,
+    /// It goes by TCP though the target asks for UDP, since it is so large.
+    pub(crate) is_switched: bool,
 }
 
 /// The magic cookie of RFC 3261 8.1.1.7. Behind it our branches have 16 digits that are unique and 16 that are the hash of
@@ -37,8 +39,35 @@ pub(crate) fn forward(
     target: &Target,
     breadth: u32,
 ) -> Option<Forwarded> {
-    let flow = target.flow.or_else(|| ctx.flows.toward(target.address, Some(source.flow)))?;
-    let local = ctx.flows.find(flow)?;
+    let flow = match target.flow.filter(|flow| ctx.flows.find(*flow).is_some()) {
+        Some(flow) => flow,
+        None => ctx.reach(target.transport, target.address, Some(source.flow))?,
+    };
+    let sent = forward_by(ctx, flow, request, source, plan, target, breadth)?;
+    // RFC 3261 18.1.1: what is too large for a datagram "MUST be sent using an RFC 2914 congestion controlled transport protocol".
+    let is_too_large = sent.bytes.len() > ctx.config.limits.max_udp_request;
+    let may_switch = plan.may_switch && target.is_listening && target.transport == Transport::Udp;
+    if is_too_large
+        && may_switch
+        && ctx.flows.may_take_tcp(ctx.now, target.address)
+        && let Some(flow) = ctx.reach(Transport::Tcp, target.address, None)
+        && let Some(sent) = forward_by(ctx, flow, request, source, plan, target, breadth)
+    {
+        return Some(Forwarded { is_switched: true, ..sent });
+    }
+    Some(sent)
+}
+
+fn forward_by(
+    ctx: &mut Ctx<'_>,
+    flow: FlowId,
+    request: &Request,
+    source: Peer,
+    plan: &Plan,
+    target: &Target,
+    breadth: u32,
+) -> Option<Forwarded> {
+    let local = *ctx.flows.find(flow)?;
     let branch = format!("{COOKIE}{}{}", ctx.rng.token(), loop_hash(request, plan.source));
     let mut edits = Edits::new(request);
     // Step 3.
@@ -52,21 +81,14 @@ pub(crate) fn forward(
     }
     route(&mut edits, request, plan.drop_routes, target);
     // Step 8, with RFC 3581; the sender's own Via is stamped here (18.2.1).
-    edits.insert_first(
-        HeaderName::Via,
-        format_args!("SIP/2.0/{} {};branch={branch};rport", local.transport.via_name(), local.local),
-    );
+    edits.insert_first(HeaderName::Via, local.via(&branch));
     if let Ok(via) = request.top_via()
         && let Cow::Owned(stamped) = via.stamped(source.address)
     {
         edits.replace(via.as_str(), stamped);
     }
-    // Step 4. Where the request leaves by another flow than it came, both sides get the address that they can reach.
     if plan.record_route {
-        edits.insert_first(HeaderName::RecordRoute, format_args!("<sip:{};lr>", local.local));
-        if let Some(inner) = ctx.flows.find(source.flow).filter(|_| source.flow != flow) {
-            edits.insert_first(HeaderName::RecordRoute, format_args!("<sip:{};lr>", inner.local));
-        }
+        record_route(&mut edits, ctx.flows.find(source.flow), &local, is_sips(request, target));
     }
     if target.hop.proxy().is_none()
         && let Some(keyring) = ctx.config.keyring()
@@ -74,9 +96,25 @@ pub(crate) fn forward(
         consume_credentials(&mut edits, request, keyring.policy().realm.as_str());
     }
     if plan.path {
-        edits.insert_first(HeaderName::Path, format_args!("<sip:{};lr>", local.local));
+        edits.insert_first(HeaderName::Path, format_args!("<{}>", local.uri(false)));
     }
-    Some(Forwarded { branch, bytes: edits.finish(), peer: Peer { flow, address: target.address } })
+    let address = local.remote.unwrap_or(target.address);
+    Some(Forwarded { branch, bytes: edits.finish(), peer: Peer { flow, address }, is_switched: false })
+}
+
+/// Step 4. Where the request leaves by another address or transport than it came, both sides get what they can reach (RFC 5658).
+fn record_route(edits: &mut Edits<'_>, inner: Option<&Flow>, outer: &Flow, is_sips: bool) {
+    edits.insert_first(HeaderName::RecordRoute, format_args!("<{}>", outer.uri(is_sips)));
+    let is_other = |inner: &&Flow| (inner.transport, inner.local) != (outer.transport, outer.local);
+    if let Some(inner) = inner.filter(is_other) {
+        edits.insert_first(HeaderName::RecordRoute, format_args!("<{}>", inner.uri(is_sips)));
+    }
+}
+
+/// Whether the request goes out with a `sips:` URI.
+fn is_sips(request: &Request, target: &Target) -> bool {
+    let uri = target.uri.as_deref().unwrap_or_else(|| request.uri_str());
+    uri.as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
 }
 
 /// Request-URI and Route (16.6 steps 2 and 6). `left_behind`: how many Routes do not go along, by 16.4 or because they lead to

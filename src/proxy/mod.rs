@@ -434,5 +434,6 @@ fn start_branch(
     let (method, name) = (context.request.method(), context.request.method_str());
     let outgoing = Outgoing { method, name, branch: &sent.branch, bytes: sent.bytes, peer: sent.peer };
     let client = transactions.start(ctx, outgoing, Some(Owner(id.0)));
-    context.branches.push(Branch::new(client, target));
+    let by_udp = sent.is_switched.then_some(breadth);
+    context.branches.push(Branch { by_udp, ..Branch::new(client, target) });
 }

@@ -3,7 +3,7 @@
 use super::best::{self, Final};
 use super::cancel::{ELSEWHERE, cancel_all, cancel_branch};
 use super::context::{BranchState, Cancel, ResponseContext};
-use super::{ContextId, Due, Proxy, Silence, SilenceKind, TIMER_C, forward, refuse};
+use super::{ContextId, Due, Proxy, Silence, SilenceKind, TIMER_C, forward, refuse, start_branch};
 use crate::headers::Method;
 use crate::message::Response;
 use crate::routing::Target;
@@ -104,6 +104,18 @@ impl Proxy {
             // Its silence was noted when it was given up, and what was tried instead goes on.
             self.reap(ctx.now, id);
             return None;
+        }
+        // RFC 3261 18.1.1: "SHOULD retry the request, using UDP".
+        if kind == SilenceKind::TransportFailed
+            && let (Some(breadth), BranchState::Calling, Cancel::Unwanted) =
+                (branch.by_udp, before, &branch.cancel)
+        {
+            let mut target = branch.target.clone();
+            target.is_listening = false;
+            start_branch(ctx, transactions, context, id, target, breadth);
+            if context.is_pending() {
+                return None;
+            }
         }
         context.is_timed_out |= kind == SilenceKind::TimedOut;
         if before == BranchState::Proceeding {

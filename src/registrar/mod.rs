@@ -129,6 +129,12 @@ impl Registrar {
         self.table.forget_flow(flow);
     }
 
+    /// Whether a binding is reached by `flow`.
+    #[must_use]
+    pub fn uses_flow(&self, flow: FlowId) -> bool {
+        self.table.uses_flow(flow)
+    }
+
     /// How many bindings the central registrar has not confirmed: what is still to come home (`sas.md` 3.4).
     #[must_use]
     pub const fn unconfirmed(&self) -> usize {

@@ -176,6 +176,10 @@ impl Table {
         }
     }
 
+    pub(super) fn uses_flow(&self, flow: FlowId) -> bool {
+        self.flows.range((flow, BindingId::FIRST)..=(flow, BindingId::LAST)).next().is_some()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.bindings.len()
     }

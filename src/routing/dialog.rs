@@ -4,7 +4,6 @@ use super::{Decision, Hop, Outcome, Query, Reason, Step, Target, View, address_o
 use crate::headers::{HeaderName, Method, NameAddr};
 use crate::upstream::TargetId;
 use crate::uri::Uri;
-use std::net::SocketAddr;
 
 pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
     let is_dead = query.is_emergency();
@@ -55,7 +54,8 @@ fn by_route(
         return to_proxy(view, index, own);
     }
     if let Some(address) = address_of(&route.uri) {
-        return to_address(query, address, Step::RouteSet, vec![Reason::RouteLeadsThere], own);
+        let target = view.target_at(&route.uri, address);
+        return to_address(query, target, Step::RouteSet, vec![Reason::RouteLeadsThere], own);
     }
     // A host by name: the proxy's to resolve, or to be.
     match view.upstream.candidates().next() {
@@ -67,13 +67,13 @@ fn by_route(
 /// To an address that only the request names. A stranger's request is not carried there: we would be its open relay.
 fn to_address(
     query: &Query<'_>,
-    address: SocketAddr,
+    target: Target,
     step: Step,
     mut reasons: Vec<Reason>,
     drop_routes: usize,
 ) -> Decision {
     if query.known {
-        return forward(Target::address(address), step, reasons, drop_routes);
+        return forward(target, step, reasons, drop_routes);
     }
     reasons.push(Reason::SenderUnknown);
     answer(481, Step::NoRoute, reasons)
@@ -83,8 +83,7 @@ fn to_address(
 fn to_proxy(view: &View<'_>, index: usize, own: usize) -> Decision {
     match view.config.proxies().get(index) {
         Some(proxy) => {
-            let mut target = Target::address(proxy.address);
-            target.hop = Hop::Proxy(TargetId(index));
+            let target = Target::hop(Hop::Proxy(TargetId(index)), proxy);
             forward(target, Step::RouteSet, vec![Reason::RouteLeadsThere], own)
         }
         None => answer(481, Step::NoRoute, vec![]),
@@ -101,7 +100,8 @@ fn skip_dead_hops(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usize)
             address.filter(|_| !view.is_own(&route.uri) && view.proxy_at(&route.uri).is_none())
         {
             reasons.push(Reason::RouteLeadsThere);
-            return to_address(query, address, Step::DeadHopSkipped, reasons, drop_routes);
+            let target = view.target_at(&route.uri, address);
+            return to_address(query, target, Step::DeadHopSkipped, reasons, drop_routes);
         }
         drop_routes += 1;
     }
@@ -142,9 +142,7 @@ fn known_target(view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec<Reason>) -> Op
     }
     let gateway = view.gateway_at(uri)?;
     reasons.push(Reason::TargetIsGateway);
-    let mut target = Target::address(view.config.gateways().get(gateway)?.address);
-    target.hop = Hop::Gateway;
-    Some(target)
+    Some(Target::hop(Hop::Gateway, view.config.gateways().get(gateway)?))
 }
 
 fn by_remote_target(
@@ -172,7 +170,7 @@ fn by_remote_target(
     match (address_of(uri), view.upstream.candidates().next()) {
         (Some(address), _) => {
             reasons.push(Reason::NamesAddress);
-            to_address(query, address, Step::RequestUri, reasons, own)
+            to_address(query, view.target_at(uri, address), Step::RequestUri, reasons, own)
         }
         (None, Some(TargetId(index))) if !is_dead => to_proxy(view, index, own),
         (None, _) => unreachable_target(query, view, uri, reasons),

@@ -59,7 +59,7 @@ fn next_door(
     let address = view.phone_address(next).filter(|_| query.known)?;
     reasons.push(reason);
     let step = if route.is_some() { Step::RouteSet } else { Step::RequestUri };
-    let target = Target::address(address);
+    let target = view.target_at(next, address);
     Some(decision(Outcome::Forward(vec![vec![target]]), step, std::mem::take(reasons), own))
 }
 
@@ -139,14 +139,10 @@ fn from_proxy(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Ve
     reasons.push(Reason::CameFromProxy);
     let own = own_routes(query.request, view);
     let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
-    if let Some(address) = route.and_then(|route| address_of(&route.uri)) {
+    if let Some((route, address)) = route.and_then(|route| Some((route.uri, address_of(&route.uri)?))) {
         reasons.push(Reason::RouteLeadsThere);
-        return decision(
-            Outcome::Forward(vec![vec![Target::address(address)]]),
-            Step::RouteSet,
-            reasons,
-            own,
-        );
+        let target = view.target_at(&route, address);
+        return decision(Outcome::Forward(vec![vec![target]]), Step::RouteSet, reasons, own);
     }
     if let Some(found) = database(query, view, uri, &mut reasons) {
         return Decision { drop_routes: own, ..found };
@@ -169,11 +165,11 @@ fn from_proxy(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Ve
 }
 
 fn gateway_or_address(view: &View<'_>, uri: &Uri<'_>, address: std::net::SocketAddr) -> Target {
-    let mut target = Target::address(address);
-    if view.gateway_at(uri).is_some() {
-        target.hop = super::Hop::Gateway;
+    let gateway = view.gateway_at(uri).and_then(|index| view.config.gateways().get(index));
+    match gateway {
+        Some(gateway) => Target::hop(super::Hop::Gateway, gateway),
+        None => view.target_at(uri, address),
     }
-    target
 }
 
 /// 4.4 from step 5: the database, then the default gateway.

@@ -15,7 +15,7 @@ use crate::headers::{HeaderName, Method};
 use crate::message::Request;
 use crate::mode::State;
 use crate::registrar;
-use crate::transport::{Flows, Peer};
+use crate::transport::{Flows, Peer, Transport};
 use crate::upstream::Upstream;
 use crate::uri::{HomeHosts, Host, Uri, UriBuf};
 use std::net::SocketAddr;
@@ -76,9 +76,6 @@ pub struct View<'a> {
     pub home: &'a HomeHosts,
 }
 
-/// The port of a SIP URI that names none (RFC 3261 19.1.2).
-const SIP_PORT: u16 = 5060;
-
 /// The address that `uri` names, if it does so by number: names are for the proxy to resolve. `maddr` overrides the host
 /// (RFC 3261 19.1.1; 16.6 step 7).
 pub(crate) fn address_of(uri: &Uri<'_>) -> Option<SocketAddr> {
@@ -86,7 +83,8 @@ pub(crate) fn address_of(uri: &Uri<'_>) -> Option<SocketAddr> {
     if let Some(Some(maddr)) = uri.param("maddr") {
         there.host = Host::parse(maddr)?;
     }
-    there.socket_addr(SIP_PORT)
+    // A transport that is not known here is the proxy's to speak.
+    there.socket_addr(Transport::of(uri)?.default_port())
 }
 
 impl View<'_> {
@@ -94,13 +92,28 @@ impl View<'_> {
     #[must_use]
     pub fn is_own(&self, uri: &Uri<'_>) -> bool {
         let named = |name: &UriBuf| {
-            let (name, port) = (name.as_uri(), |uri: &Uri<'_>| uri.port().unwrap_or(SIP_PORT));
-            name.host() == uri.host() && port(&name) == port(uri)
+            let port = |uri: &Uri<'_>| {
+                uri.port().unwrap_or_else(|| Transport::of(uri).unwrap_or_default().default_port())
+            };
+            name.as_uri().host() == uri.host() && port(&name.as_uri()) == port(uri)
         };
         match address_of(uri) {
             Some(address) => self.flows.is_local(address),
             None => self.config.names.iter().any(named),
         }
+    }
+
+    /// How `address` is reached, which is that of `uri`. TCP that is not spoken here gives way to UDP, which most who have TCP
+    /// have as well.
+    pub(crate) fn transport_of(&self, uri: &Uri<'_>, address: SocketAddr) -> Transport {
+        let asked = Transport::of(uri).unwrap_or_default();
+        let is_spoken = asked != Transport::Tcp || self.flows.can_reach(asked, address);
+        if is_spoken { asked } else { Transport::Udp }
+    }
+
+    /// The target that `uri` names by its `address`, with the Request-URI as it came.
+    fn target_at(&self, uri: &Uri<'_>, address: SocketAddr) -> Target {
+        Target::address(address, self.transport_of(uri, address))
     }
 
     /// The address that `uri` names, if phones have registered from that host, and neither we nor a proxy or gateway are there.
@@ -125,7 +138,7 @@ impl View<'_> {
     #[must_use]
     pub fn source_of(&self, request: &Request, peer: Peer) -> Source {
         let sent_by = request.top_via().ok().map(|via| via.sent_by).filter(|sent_by| sent_by.port.is_some());
-        let claimed = sent_by.and_then(|sent_by| sent_by.socket_addr(SIP_PORT));
+        let claimed = sent_by.and_then(|sent_by| sent_by.socket_addr(Transport::Udp.default_port()));
         let claimed = claimed.filter(|claimed| claimed.ip() == peer.address.ip());
         let is = |address: SocketAddr| address == peer.address || Some(address) == claimed;
         if self.config.proxies().iter().any(|proxy| is(proxy.address)) {

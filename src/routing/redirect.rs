@@ -33,6 +33,6 @@ fn of_the_branch(uri: &Uri<'_>, view: &View<'_>) -> Vec<Vec<Target>> {
     if !found.is_empty() {
         return found;
     }
-    let target = |address| Target { uri: Some(as_request_uri(uri)), ..Target::address(address) };
+    let target = |address| Target { uri: Some(as_request_uri(uri)), ..view.target_at(uri, address) };
     view.phone_address(uri).map(|address| vec![vec![target(address)]]).unwrap_or_default()
 }

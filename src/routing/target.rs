@@ -1,8 +1,10 @@
 //! One target of a request: the Request-URI it goes out with, and the next hop.
 
 use super::View;
+use crate::config;
+use crate::headers::NameAddr;
 use crate::registrar::Binding;
-use crate::transport::FlowId;
+use crate::transport::{FlowId, Transport};
 use crate::upstream::TargetId;
 use crate::uri::{Uri, unescape};
 use std::fmt::Write as _;
@@ -41,6 +43,10 @@ pub struct Target {
     pub uri: Option<Box<str>>,
     /// Where to send it.
     pub address: SocketAddr,
+    /// By which transport.
+    pub transport: Transport,
+    /// Whether there is somebody who takes requests there, rather than the outside of a NAT.
+    pub is_listening: bool,
     /// On which flow, if it has to be a certain one.
     pub flow: Option<FlowId>,
     /// Route values to put on top: the Path that the user registered with (RFC 3327).
@@ -50,13 +56,18 @@ pub struct Target {
 }
 
 impl Target {
-    const fn new(hop: Hop, address: SocketAddr, uri: Option<Box<str>>) -> Self {
-        Self { uri, address, flow: None, routes: Vec::new(), hop }
+    const fn new(hop: Hop, address: SocketAddr, transport: Transport, uri: Option<Box<str>>) -> Self {
+        Self { uri, address, transport, is_listening: true, flow: None, routes: Vec::new(), hop }
     }
 
     /// The hop at `address`, with the Request-URI as it came.
-    pub(super) const fn address(address: SocketAddr) -> Self {
-        Self::new(Hop::Address, address, None)
+    pub(super) const fn address(address: SocketAddr, transport: Transport) -> Self {
+        Self::new(Hop::Address, address, transport, None)
+    }
+
+    /// A proxy or gateway, with the Request-URI as it came.
+    pub(super) const fn hop(hop: Hop, target: &config::Target) -> Self {
+        Self::new(hop, target.address, target.transport, None)
     }
 
     /// The proxy number `index`. A Request-URI that names us names the proxy instead: phones that have us as their
@@ -64,32 +75,68 @@ impl Target {
     pub(super) fn proxy(index: usize, uri: &Uri<'_>, view: &View<'_>) -> Option<Self> {
         let proxy = view.config.proxies().get(index)?;
         let rewritten = view.is_own(uri).then(|| at_host(uri, &proxy.uri.as_uri()));
-        Some(Self::new(Hop::Proxy(TargetId(index)), proxy.address, rewritten))
+        Some(Self { uri: rewritten, ..Self::hop(Hop::Proxy(TargetId(index)), proxy) })
     }
 
     /// The gateway number `index`, called with the number of `uri`, undecorated.
     pub(super) fn gateway(index: usize, uri: &Uri<'_>, view: &View<'_>) -> Option<Self> {
         let gateway = view.config.gateways().get(index)?;
-        Some(Self::new(Hop::Gateway, gateway.address, Some(at_host(uri, &gateway.uri.as_uri()))))
+        Some(Self { uri: Some(at_host(uri, &gateway.uri.as_uri())), ..Self::hop(Hop::Gateway, gateway) })
     }
 
     /// The contact of a registered user. None if it cannot be reached.
     pub(super) fn user(binding: &Binding, view: &View<'_>) -> Option<Self> {
         let contact = binding.contact.as_uri();
-        let named = super::address_of(&contact);
-        // sas.md 7.4: behind NAT the address is the source of the REGISTER. With the same IP there is no NAT between,
-        // and the Contact's port is the one that the phone listens on.
-        let address = named.filter(|named| named.ip() == binding.source.ip()).unwrap_or(binding.source);
-        let mut target = Self::new(Hop::User, address, Some(as_request_uri(&contact)));
-        target.flow = Some(binding.flow?);
+        // sas.md 7.4: behind NAT the address is the source of the REGISTER. With the same IP there is no NAT between, and the
+        // Contact's port is the one that the phone listens on.
+        let listening = super::address_of(&contact).filter(|named| named.ip() == binding.source.ip());
+        let (address, by_contact) = match listening {
+            Some(address) => (address, view.transport_of(&contact, address)),
+            None => (binding.source, Transport::Udp),
+        };
+        let mut target = Self::new(Hop::User, address, by_contact, Some(as_request_uri(&contact)));
+        target.is_listening = listening.is_some();
+        match binding.flow.map(|id| (id, view.flows.find(id))) {
+            // By the connection that the REGISTER came by, which may be the only way (RFC 5626 5.3, RFC 7118 5).
+            Some((id, Some(flow))) if flow.transport.is_reliable() => {
+                target.flow = Some(id);
+                target.transport = flow.transport;
+                target.address = flow.remote.unwrap_or(binding.source);
+            }
+            Some(_) if by_contact.is_reliable() && view.flows.can_reach(by_contact, address) => {}
+            Some((id, _)) => {
+                target.flow = Some(id);
+                target.transport = Transport::Udp;
+            }
+            // The connection is gone. A flow of RFC 5626 went with it (5.3: "the binding is no longer valid"); who is where the
+            // contact says can be called there.
+            None => {
+                let is_reachable = by_contact.is_reliable() && view.flows.can_reach(by_contact, address);
+                let is_outbound = binding.reg_id.is_some();
+                if !is_reachable || is_outbound {
+                    return None;
+                }
+            }
+        }
         if let Some(first) = binding.path.first() {
-            // RFC 3327 5.3: the Path becomes the route set.
-            let hop = crate::headers::NameAddr::parse(first).ok()?;
-            target.address = super::address_of(&hop.uri)?;
+            target.follow_path(&NameAddr::parse(first).ok()?, view)?;
             target.routes = binding.path.to_vec();
         }
         // A contact that names us would have us call ourselves.
         (!view.flows.is_local(target.address)).then_some(target)
+    }
+
+    /// RFC 3327 5.3: the Path becomes the route set. A proxy that came by a connection is reached by it.
+    fn follow_path(&mut self, hop: &NameAddr<'_>, view: &View<'_>) -> Option<()> {
+        let address = super::address_of(&hop.uri)?;
+        let is_connected = self.flow.is_some() && self.transport.is_reliable();
+        if !is_connected || self.address.ip() != address.ip() {
+            let transport = view.transport_of(&hop.uri, address);
+            self.flow = self.flow.filter(|_| !transport.is_reliable() && !is_connected);
+            (self.address, self.transport) = (address, transport);
+        }
+        self.is_listening = true;
+        Some(())
     }
 }
 

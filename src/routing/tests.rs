@@ -38,7 +38,7 @@ impl Rig {
         let config = settings.validate().unwrap();
         let mut flows = Flows::default();
         let local = "10.0.0.1:5080".parse().unwrap();
-        flows.open(FlowId(0), Flow { transport: Transport::Udp, local });
+        flows.open(FlowId(0), Flow { transport: Transport::Udp, local, remote: None });
         let mut home = HomeHosts::default();
         for host in ["10.0.0.1", "192.0.2.1"] {
             home.add(Host::parse(host).unwrap());

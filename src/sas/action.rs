@@ -1,7 +1,7 @@
 //! What the core tells the caller to do.
 
 use super::Notice;
-use crate::transport::FlowId;
+use crate::transport::{FlowId, Transport};
 use bytes::Bytes;
 use std::net::SocketAddr;
 
@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Send `payload`, as one datagram where the flow carries datagrams.
+    /// Send `payload`: as one datagram, as one WebSocket message, or behind all that was sent on the connection before. What is
+    /// sent on a connection that is not up yet waits until it is; what there is no room for ends the connection.
     Send {
         /// On which flow.
         flow: FlowId,
@@ -17,6 +18,22 @@ pub enum Action {
         to: SocketAddr,
         /// The bytes.
         payload: Bytes,
+    },
+    /// Open a connection and call it `flow`. What is sent on it follows at once. Tell [`FlowOpened`](super::Event::FlowOpened) when it is
+    /// up and [`FlowClosed`](super::Event::FlowClosed) if it fails; after [`connect_time`](crate::config::Limits::connect_time) without a
+    /// sign of life it is given up.
+    Connect {
+        /// Its name, which has the [bit](FlowId::DIALLED) of the core's own.
+        flow: FlowId,
+        /// By which transport: TCP or TLS.
+        transport: Transport,
+        /// Where to.
+        to: SocketAddr,
+    },
+    /// Close a connection, after what was sent on it before. It counts as closed already.
+    Close {
+        /// Which.
+        flow: FlowId,
     },
     /// Tell whoever watches.
     Notify(Notice),

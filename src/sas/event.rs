@@ -8,19 +8,41 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A way to send and receive exists from now on. Tell it before anything else arrives on it.
+    /// A way to send and receive exists from now on: a UDP socket, a connection that the caller has taken, or one that
+    /// [`Action::Connect`](super::Action::Connect) asked for and that is up now. Tell it before anything else arrives on it.
+    ///
+    /// A connection beyond [`max_connections`](crate::config::Limits::max_connections) is closed at once.
     FlowOpened {
-        /// The caller's name for it; never used for another flow.
+        /// The caller's name for it, never used for another flow and without the [bit](FlowId::DIALLED) of the core's own; or the
+        /// core's name for a connection that it asked for.
         flow: FlowId,
         /// What runs on it.
         transport: Transport,
         /// The address that the other side can reach us at. It goes into Via, Record-Route and Path.
         local: SocketAddr,
+        /// The other end of a connection; none for a UDP socket, which reaches everyone.
+        remote: Option<SocketAddr>,
     },
-    /// A flow is gone.
+    /// Connections are taken from now on. So the core may ask for some by the same transport, whose other ends are told this address.
+    /// For UDP there is [`FlowOpened`](Self::FlowOpened).
+    Listening {
+        /// What is listened for.
+        transport: Transport,
+        /// The address that others can reach us at. It goes into Via, Record-Route and Path.
+        local: SocketAddr,
+    },
+    /// A flow is gone: it was closed or broken, or a connection that was asked for has not come about. Told late, after
+    /// [`Action::Close`](super::Action::Close), or twice, it does no harm.
     FlowClosed {
         /// Which.
         flow: FlowId,
+    },
+    /// What came by a connection: the next bytes, cut anywhere, of TCP and TLS; one whole message, text or binary, of a WebSocket.
+    Stream {
+        /// Which connection.
+        flow: FlowId,
+        /// The bytes.
+        data: Bytes,
     },
     /// One datagram, whole.
     Datagram {

@@ -114,19 +114,15 @@ impl Sas {
         debug_assert_eq!(self.mode.state(), State::Normal, "only a proxy that is back is told");
         let target = self.upstream.candidates().next()?;
         let proxy = self.world.config.proxies().get(target.0)?;
-        let peer =
-            Peer { flow: self.world.flows.toward(proxy.address, binding.flow)?, address: proxy.address };
-        let (transport, local) = self.world.flows.find(peer.flow).map(|flow| (flow.transport, flow.local))?;
+        let (address, transport) = (proxy.address, proxy.transport);
+        let (uri, flow) = (proxy.uri.clone(), self.world.ctx(out).reach(transport, address, binding.flow)?);
+        let ours = *self.world.flows.find(flow)?;
         let aor = binding.aor.as_uri();
-        let registrar =
-            if self.view().is_own(&aor) { proxy.uri.as_uri().host_port() } else { aor.host_port() };
+        let registrar = if self.view().is_own(&aor) { uri.as_uri().host_port() } else { aor.host_port() };
         let left = binding.expires_at - self.world.now;
         let branch = format!("z9hG4bKh{}", self.world.rng.token());
         let mut request = RequestBuilder::new("REGISTER", format!("sip:{}", registrar?).as_str())
-            .header(
-                HeaderName::Via,
-                format_args!("SIP/2.0/{} {local};branch={branch};rport", transport.via_name()),
-            )
+            .header(HeaderName::Via, ours.via(&branch))
             .header(HeaderName::MaxForwards, 70)
             .header(HeaderName::From, format_args!("<{aor}>;tag={}", self.world.rng.token()))
             .header(HeaderName::To, format_args!("<{aor}>"))
@@ -136,7 +132,7 @@ impl Sas {
             .header(HeaderName::Expires, left.as_secs())
             .header(HeaderName::Supported, "path");
         if self.world.config.sas.path && !self.pathless.contains(&target) {
-            request = request.header(HeaderName::Path, format_args!("<sip:{local};lr>"));
+            request = request.header(HeaderName::Path, format_args!("<{}>", ours.uri(false)));
         }
         for path in &binding.path {
             request = request.header(HeaderName::Path, path);
@@ -146,7 +142,7 @@ impl Sas {
             name: "REGISTER",
             branch: &branch,
             bytes: request.finish().ok()?,
-            peer,
+            peer: Peer { flow, address },
         };
         Some((target, self.transactions.start(&mut self.world.ctx(out), outgoing, None)))
     }

@@ -20,7 +20,7 @@ const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, PRACK, UPDATE,
 pub(super) const EXTENSIONS: &[&str] = &["path"];
 
 impl Sas {
-    pub(super) fn on_datagram(&mut self, from: Peer, data: Bytes, out: &mut Actions) {
+    pub(super) fn on_message(&mut self, from: Peer, data: Bytes, out: &mut Actions) {
         // Line ends alone keep a NAT binding alive (RFC 5626 3.5.1).
         if data.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return;
@@ -40,6 +40,7 @@ impl Sas {
             return self.on_dropped(from, out);
         }
         let reserved = |config: &Config| is_emergency_call(config, &request);
+        self.note_alias(&request, from);
         match self.transactions.on_request(&mut self.world.ctx(out), &request, from, reserved) {
             RequestMatch::Absorbed => {}
             RequestMatch::Full => self.on_full(&request, from, out),

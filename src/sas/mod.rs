@@ -1,5 +1,6 @@
 //! The composition root: the layers put together, and the one face that callers see.
 //!
+//! * `streams`: connections, from bytes to messages and from their beginning to their end.
 //! * `inbound`: from a datagram to a request or a response that somebody waits for.
 //! * `relay`: requests sent on, their silence, their rescue.
 //! * `register`: REGISTER in both states.
@@ -19,6 +20,7 @@ mod overload;
 mod pacer;
 mod register;
 mod relay;
+mod streams;
 mod watch;
 
 use crate::auth::Authenticator;
@@ -31,7 +33,7 @@ use crate::rng::Rng;
 use crate::routing::View;
 use crate::time::Instant;
 use crate::transaction::Transactions;
-use crate::transport::{Ctx, Flow, Flows, Outbox, Peer};
+use crate::transport::{Ctx, Flow, FlowId, Flows, Outbox, Peer, Transport};
 use crate::upstream::{TargetId, Upstream, UpstreamEvent};
 use crate::uri::{HomeHosts, Host};
 use bytes::Bytes;
@@ -40,6 +42,7 @@ use homecoming::Homecoming;
 use overload::Overload;
 use pacer::Pacer;
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use action::{Action, Actions};
@@ -84,7 +87,7 @@ struct World {
 
 impl World {
     fn ctx<'a>(&'a mut self, out: &'a mut Actions) -> Ctx<'a> {
-        Ctx { now: self.now, config: &self.config, flows: &self.flows, rng: &mut self.rng, out }
+        Ctx { now: self.now, config: &self.config, flows: &mut self.flows, rng: &mut self.rng, out }
     }
 }
 
@@ -96,6 +99,10 @@ const EXPIRY_PAUSE: Duration = Duration::from_millis(1);
 impl Outbox for Actions {
     fn send(&mut self, peer: Peer, payload: Bytes) {
         self.push(Action::Send { flow: peer.flow, to: peer.address, payload });
+    }
+
+    fn connect(&mut self, flow: FlowId, transport: Transport, to: SocketAddr) {
+        self.push(Action::Connect { flow, transport, to });
     }
 
     fn note_refusal(&mut self, request: &Request, fault: &Fault) {
@@ -155,35 +162,35 @@ impl Sas {
     pub fn handle_into(&mut self, now: Instant, event: Event, out: &mut Actions) {
         self.world.now = self.world.now.max(now);
         match event {
-            Event::FlowOpened { flow, transport, local } => {
-                self.world.home.add(Host::from(local.ip()));
-                self.world.flows.open(flow, Flow { transport, local });
-                out.push(Notice::Listening { transport, address: local }.into());
+            Event::FlowOpened { flow, transport, local, remote } => {
+                self.on_flow_opened(flow, Flow { transport, local, remote }, out);
             }
-            Event::FlowClosed { flow } => {
-                self.world.flows.close(flow);
-                self.registrar.on_flow_closed(flow);
-                for unanswered in self.transactions.on_flow_closed(flow) {
-                    self.on_unanswered(unanswered, crate::proxy::SilenceKind::TransportFailed, out);
+            Event::Listening { transport, local } => {
+                if transport.is_reliable() {
+                    self.world.flows.listen(transport, local);
+                    self.on_listening(transport, local, out);
                 }
             }
+            Event::FlowClosed { flow } => self.on_flow_closed(flow, out),
             Event::Datagram { flow, from, data } => {
                 // A late datagram of a flow that is closed has nobody to answer on.
-                if self.world.flows.find(flow).is_some() {
-                    self.on_datagram(Peer { flow, address: from }, data, out);
+                if self.world.flows.find(flow).is_some_and(|flow| !flow.transport.is_reliable()) {
+                    self.on_message(Peer { flow, address: from }, data, out);
                 }
             }
+            Event::Stream { flow, data } => self.on_stream(flow, data, out),
             Event::SendFailed { flow, to } => self.on_send_failed(Peer { flow, address: to }, out),
             Event::Tick => self.on_tick(out),
         }
     }
 
-    /// When to tell [`Event::Tick`]. May change with every event. A peek at eight queues.
+    /// When to tell [`Event::Tick`]. May change with every event. A peek at nine queues.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
         [
             self.transactions.next_timeout(),
             self.proxy.next_timeout(),
+            self.world.flows.next_timeout(),
             self.upstream.next_timeout(),
             self.mode.next_timeout(),
             self.homecoming.next_timeout(),
@@ -229,6 +236,7 @@ impl Sas {
             while let Some(silence) = self.proxy.on_tick(&mut self.world.ctx(out), &mut self.transactions) {
                 self.on_silence(silence, out);
             }
+            self.close_idle(out);
             self.tell_upstream(UpstreamEvent::Tick, out);
             self.tell_mode(crate::mode::ModeEvent::Tick, out);
             self.tell_homecoming(out);

@@ -39,7 +39,9 @@ impl Sas {
             let retry_after = self.world.rng.between(low, high).as_secs();
             let fault = Fault::new(503).with(HeaderName::RetryAfter, retry_after);
             let tag = self.transactions.stateless_tag(request);
-            let address = request.top_via().map_or(from.address, |via| via.response_address(from.address));
+            let is_connection = self.world.flows.is_reliable(from.flow);
+            let via = request.top_via().ok().filter(|_| !is_connection);
+            let address = via.map_or(from.address, |via| via.response_address(from.address));
             out.send(
                 Peer { address, ..from },
                 fault.answer(request, from.address, tag.as_str()).finish_or_500(),

@@ -63,6 +63,7 @@ impl Sas {
             source,
             record_route: sas.record_route && starts_dialog,
             path,
+            may_switch: true,
             patience: self.patience(&request, decision.step),
         };
         let silence =
@@ -141,12 +142,14 @@ impl Sas {
             source,
             record_route: false,
             path: false,
+            // Nothing would tell that it has to be tried by UDP after all.
+            may_switch: false,
             patience: Patience::default(),
         };
         let ctx = &mut self.world.ctx(out);
         for target in groups.first().into_iter().flatten() {
             if let Some(sent) = forward(ctx, request, from, &plan, target, breadth_of(request)) {
-                ctx.out.send(sent.peer, sent.bytes);
+                ctx.send(sent.peer, sent.bytes);
             }
         }
         true

@@ -6,8 +6,8 @@ use crate::headers::HeaderName;
 use crate::message::{RequestBuilder, Response};
 use crate::mode::{ModeEvent, State, Transition};
 use crate::proxy::SilenceKind;
-use crate::transport::{Outbox as _, Peer};
-use crate::upstream::{ProbeId, TargetId, UpstreamAction, UpstreamEvent};
+use crate::transport::Peer;
+use crate::upstream::{ProbeId, ProxyStatus, TargetId, UpstreamAction, UpstreamEvent};
 use std::time::Duration;
 
 /// The branch of a probe: behind it the probe's id, 16 digits.
@@ -89,21 +89,31 @@ impl Sas {
 
     /// An OPTIONS, sent once: the next probe is its retransmission.
     fn send_probe(&mut self, target: TargetId, probe: ProbeId, out: &mut Actions) {
+        let Some((address, transport)) =
+            self.world.config.proxies().get(target.0).map(|proxy| (proxy.address, proxy.transport))
+        else {
+            return;
+        };
+        // What is sent to a proxy that is away waits in its connection, which tries again less and less often: each question is asked
+        // on a new one.
+        if transport.is_reliable()
+            && self.upstream.status(target) == ProxyStatus::Offline
+            && let Some(old) = self.world.flows.connection_to(transport, address)
+        {
+            self.close_flow(old, out);
+        }
+        let Some(flow) = self.world.ctx(out).reach(transport, address, None) else {
+            return;
+        };
         let world = &mut self.world;
-        let Some(proxy) = world.config.proxies().get(target.0) else {
+        let (Some(ours), Some(proxy)) =
+            (world.flows.find(flow).copied(), world.config.proxies().get(target.0))
+        else {
             return;
         };
-        let Some(flow) = world.flows.toward(proxy.address, None) else {
-            return;
-        };
-        let Some((transport, local)) = world.flows.find(flow).map(|flow| (flow.transport, flow.local)) else {
-            return;
-        };
+        let local = ours.local;
         let options = RequestBuilder::new("OPTIONS", proxy.uri.as_uri())
-            .header(
-                HeaderName::Via,
-                format_args!("SIP/2.0/{} {local};branch={PROBE_BRANCH}{probe};rport", transport.via_name()),
-            )
+            .header(HeaderName::Via, ours.via(&format!("{PROBE_BRANCH}{probe}")))
             .header(HeaderName::MaxForwards, 70)
             .header(HeaderName::From, format_args!("<sip:keepalive@{local}>;tag={}", world.rng.token()))
             .header(HeaderName::To, format_args!("<{}>", proxy.uri))
@@ -112,7 +122,7 @@ impl Sas {
             .finish();
         // It is valid: the configuration has been checked.
         if let Ok(options) = options {
-            out.send(Peer { flow, address: proxy.address }, options);
+            self.world.ctx(out).send(Peer { flow, address }, options);
         }
     }
 }

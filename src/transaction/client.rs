@@ -11,7 +11,7 @@
 use super::{Armed, Key, LIFETIME, Owner, T1, T2, T4, TIMER_D};
 use crate::headers::Method;
 use crate::message::{Message, ParseLimits, Request, RequestBuilder, Response};
-use crate::transport::Peer;
+use crate::transport::{Peer, Transport};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use std::time::Duration;
 pub(super) struct Client {
     pub(super) key: Key,
     pub(super) peer: Peer,
+    pub(super) transport: Transport,
     pub(super) owner: Option<Owner>,
     pub(super) request: Bytes,
     pub(super) machine: ClientMachine,
@@ -78,6 +79,14 @@ impl ClientMachine {
             Self::Invite(InviteClient::Completed { .. } | InviteClient::Accepted)
             | Self::NonInvite(NonInviteClient::Completed) => false,
         }
+    }
+
+    /// Whether a final response other than a 2xx to an INVITE has come.
+    pub(super) const fn is_completed(&self) -> bool {
+        matches!(
+            self,
+            Self::Invite(InviteClient::Completed { .. }) | Self::NonInvite(NonInviteClient::Completed)
+        )
     }
 
     /// Timer A or E fired: send again, and again after what is returned.

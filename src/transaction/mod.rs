@@ -1,4 +1,5 @@
-//! Transactions over UDP: RFC 3261 section 17 with the Accepted states of RFC 6026.
+//! Transactions: RFC 3261 section 17 with the Accepted states of RFC 6026. Over a transport that is reliable nothing is sent again,
+//! and nothing waits for what would be (Timers A, D, E, G, I, J and K).
 //!
 //! Four machines, one table. A retransmission ends here; what is new goes up as a return value, never as a callback:
 //!
@@ -19,7 +20,7 @@ use crate::headers::Method;
 use crate::message::{Request, Response};
 use crate::rng::Token;
 use crate::time::{Instant, TimerId, Timers};
-use crate::transport::{Ctx, FlowId, Peer};
+use crate::transport::{Ctx, FlowId, Peer, Transport};
 use bytes::Bytes;
 use client::{Client, ClientMachine, ResponseStep};
 use key::{Key, KeyHasher, Keyed};
@@ -123,7 +124,8 @@ pub(crate) struct Transactions {
     clients: Slab<Client>,
     server_keys: Keyed<ServerId>,
     client_keys: Keyed<ClientId>,
-    /// Clients that wait for their first response, by peer, so that a transport failure finds them.
+    /// Clients that wait for their first response, by peer, so that a transport failure finds them; for their final response where
+    /// it can come no other way.
     waiting: BTreeSet<(Peer, ClientId)>,
     timers: Timers<Due>,
     hasher: KeyHasher,
@@ -164,7 +166,7 @@ impl Transactions {
         let key = self.hasher.server_key(request);
         let is_ack = request.method() == Method::Ack;
         if let Some(id) = self.server_keys.get(key) {
-            return if is_ack { self.on_ack(ctx.now, id) } else { self.on_retransmission(ctx, id) };
+            return if is_ack { self.on_ack(ctx.now, id) } else { self.on_retransmission(ctx, id, source) };
         }
         if is_ack {
             let refused = request.to_tag().is_some_and(|tag| tag == self.stateless_tag(request).as_str());
@@ -175,10 +177,11 @@ impl Transactions {
         if live >= room && (live >= room + limits.emergency_reserve || !reserved(ctx.config)) {
             return RequestMatch::Full;
         }
-        let address = request.top_via().map_or(source.address, |via| via.response_address(source.address));
+        let (reply_to, again) = ways_back(ctx, request, source);
         let server = Server {
             key,
-            reply_to: Peer { address, ..source },
+            reply_to,
+            again,
             machine: ServerMachine::new(request.method()),
             armed: Armed::default(),
         };
@@ -192,11 +195,14 @@ impl Transactions {
         Token::of(self.hasher.stateless(request))
     }
 
-    fn on_retransmission(&self, ctx: &mut Ctx<'_>, id: ServerId) -> RequestMatch {
-        if let Some(server) = self.servers.get(id.0)
-            && let Some(response) = server.machine.on_retransmission()
-        {
-            ctx.out.send(server.reply_to, response.clone());
+    fn on_retransmission(&mut self, ctx: &mut Ctx<'_>, id: ServerId, source: Peer) -> RequestMatch {
+        if let Some(server) = self.servers.get_mut(id.0) {
+            if server.again.is_some() && ctx.flows.find(server.reply_to.flow).is_none() {
+                server.reply_to = source;
+            }
+            if let Some(response) = server.machine.on_retransmission().cloned() {
+                server.reply(ctx, response);
+            }
         }
         RequestMatch::Absorbed
     }
@@ -209,7 +215,11 @@ impl Transactions {
             server::AckStep::PassOn => RequestMatch::StrayAck,
             server::AckStep::Absorb => RequestMatch::Absorbed,
             server::AckStep::Confirmed => {
-                // Timer I: T4 over UDP.
+                // Timer I: T4 over UDP, else zero.
+                if server.again.is_some() {
+                    self.end_server(id);
+                    return RequestMatch::Absorbed;
+                }
                 disarm(&mut self.timers, server.armed.resend.take());
                 rearm(&mut self.timers, &mut server.armed.end, now + T4, Due::ServerEnd(id));
                 RequestMatch::Absorbed
@@ -231,12 +241,17 @@ impl Transactions {
         if step == server::RespondStep::Ignore {
             return;
         }
-        ctx.out.send(server.reply_to, response);
+        server.reply(ctx, response);
+        let is_reliable = server.again.is_some();
         match step {
             server::RespondStep::Ignore | server::RespondStep::Send => {}
+            // Timer J is zero.
+            server::RespondStep::SendAndEndAfter { .. } if is_reliable && server.machine.is_completed() => {
+                self.end_server(id);
+            }
             server::RespondStep::SendAndEndAfter { resend, end } => {
                 rearm(&mut self.timers, &mut server.armed.end, ctx.now + end, Due::ServerEnd(id));
-                if resend {
+                if resend && !is_reliable {
                     // Timer G.
                     rearm(&mut self.timers, &mut server.armed.resend, ctx.now + T1, Due::ResendResponse(id));
                 }
@@ -258,15 +273,18 @@ impl Transactions {
     ) -> ClientId {
         let Outgoing { method, name, branch, bytes, peer } = outgoing;
         let key = self.hasher.client_key(branch, name);
-        ctx.out.send(peer, bytes.clone());
+        ctx.send(peer, bytes.clone());
+        let transport = ctx.flows.find(peer.flow).map_or(Transport::Udp, |flow| flow.transport);
         let machine = ClientMachine::new(method);
-        let client = Client { key, peer, owner, request: bytes, machine, armed: Armed::default() };
+        let client = Client { key, peer, transport, owner, request: bytes, machine, armed: Armed::default() };
         let id = ClientId(self.clients.insert(client));
         self.client_keys.insert(key, id);
         self.waiting.insert((peer, id));
         if let Some(client) = self.clients.get_mut(id.0) {
             // Timers A and E start at T1, B and F end it after 64*T1.
-            rearm(&mut self.timers, &mut client.armed.resend, ctx.now + T1, Due::Resend(id));
+            if !transport.is_reliable() {
+                rearm(&mut self.timers, &mut client.armed.resend, ctx.now + T1, Due::Resend(id));
+            }
             rearm(&mut self.timers, &mut client.armed.end, ctx.now + LIFETIME, Due::ClientEnd(id));
         }
         id
@@ -311,12 +329,15 @@ impl Transactions {
         let Some(client) = self.clients.get_mut(id.0) else {
             return ResponseMatch::Stray;
         };
-        self.waiting.remove(&(client.peer, id));
+        // Who came by WebSocket cannot open another connection to answer by (RFC 3261 18.2.2).
+        if !(client.transport.is_websocket() && response.is_provisional()) {
+            self.waiting.remove(&(client.peer, id));
+        }
         let owner = client.owner;
         match client.on_response(response) {
             ResponseStep::Absorb => ResponseMatch::Absorbed,
             ResponseStep::SendAck(ack) => {
-                ctx.out.send(client.peer, ack);
+                ctx.send(client.peer, ack);
                 ResponseMatch::Absorbed
             }
             ResponseStep::Pass => ResponseMatch::Pass(id, owner),
@@ -326,8 +347,15 @@ impl Transactions {
                 ResponseMatch::Pass(id, owner)
             }
             ResponseStep::EndAfter { ack, end } => {
-                if let Some(ack) = ack {
-                    ctx.out.send(client.peer, ack);
+                if let Some(ack) = ack
+                    && let Some(peer) = client.invite().and_then(|invite| ctx.again(client.peer, &invite))
+                {
+                    ctx.send(peer, ack);
+                }
+                // Timers D and K are zero; M, of an INVITE that was accepted, is not.
+                if client.transport.is_reliable() && client.machine.is_completed() {
+                    self.end_client(id);
+                    return ResponseMatch::Pass(id, owner);
                 }
                 disarm(&mut self.timers, client.armed.resend.take());
                 rearm(&mut self.timers, &mut client.armed.end, ctx.now + end, Due::ClientEnd(id));
@@ -377,7 +405,7 @@ impl Transactions {
         if let Some(client) = self.clients.get_mut(id.0)
             && let Some(interval) = client.machine.on_resend()
         {
-            ctx.out.send(client.peer, client.request.clone());
+            ctx.send(client.peer, client.request.clone());
             client.armed.resend = Some(self.timers.arm(ctx.now + interval, Due::Resend(id)));
         }
     }
@@ -386,7 +414,7 @@ impl Transactions {
         if let Some(server) = self.servers.get_mut(id.0)
             && let Some((response, interval)) = server.machine.on_resend()
         {
-            ctx.out.send(server.reply_to, response);
+            server.reply(ctx, response);
             server.armed.resend = Some(self.timers.arm(ctx.now + interval, Due::ResendResponse(id)));
         }
     }
@@ -407,6 +435,18 @@ impl Transactions {
         disarm(&mut self.timers, client.armed.end);
         Some(Unanswered { client: id, owner: client.owner })
     }
+}
+
+/// Where a response to `request` goes (RFC 3261 18.2.2), and where a new connection for it would lead if it came by one.
+fn ways_back(ctx: &Ctx<'_>, request: &Request, source: Peer) -> (Peer, Option<(Transport, SocketAddr)>) {
+    let via = request.top_via().ok();
+    let transport = ctx.flows.find(source.flow).map_or(Transport::Udp, |flow| flow.transport);
+    if transport.is_reliable() {
+        let port = via.and_then(|via| via.sent_by.port).unwrap_or_else(|| transport.default_port());
+        return (source, Some((transport, SocketAddr::new(source.address.ip(), port))));
+    }
+    let address = via.map_or(source.address, |via| via.response_address(source.address));
+    (Peer { address, ..source }, None)
 }
 
 fn disarm(timers: &mut Timers<Due>, timer: Option<TimerId>) {

@@ -16,6 +16,8 @@ impl Outbox for Sent {
         self.0.push(payload);
     }
 
+    fn connect(&mut self, _: FlowId, _: Transport, _: SocketAddr) {}
+
     fn note_refusal(&mut self, _: &Request, _: &crate::message::Fault) {}
 }
 
@@ -52,7 +54,7 @@ impl Rig {
         let mut ctx = Ctx {
             now: self.now,
             config: &self.config,
-            flows: &self.flows,
+            flows: &mut self.flows,
             rng: &mut self.rng,
             out: &mut self.sent,
         };

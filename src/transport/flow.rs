@@ -1,13 +1,26 @@
-//! Flows: the ways to send and receive that the caller opened.
+//! A flow: a way to send and receive.
 
-use std::collections::BTreeMap;
+pub use crate::uri::Transport;
 use std::fmt;
 use std::net::SocketAddr;
 
-/// Names a flow. The caller chooses it and never uses it again for another flow, so that an event that comes late for
-/// a closed flow finds nothing.
+/// Names a flow. Whoever opens it chooses the name and never uses it again for another flow, so that an event that comes late
+/// for a closed flow finds nothing.
+///
+/// The names of connections that the core asks for have the [highest bit](Self::DIALLED) set; those of the caller's have not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowId(pub u64);
+
+impl FlowId {
+    /// The bit that the names of the core's own connections have.
+    pub const DIALLED: u64 = 1 << 63;
+
+    /// Whether this is the name of a connection that the core asked for.
+    #[must_use]
+    pub const fn is_dialled(self) -> bool {
+        self.0 & Self::DIALLED != 0
+    }
+}
 
 /// The other end of an exchange: an address, and the flow to reach it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,78 +32,64 @@ pub struct Peer {
     pub address: SocketAddr,
 }
 
-/// What runs on a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Transport {
-    /// SIP over UDP (RFC 3261 section 18).
-    Udp,
-}
-
-impl Transport {
-    /// The name in a Via: `UDP`.
-    #[must_use]
-    pub const fn via_name(self) -> &'static str {
-        match self {
-            Self::Udp => "UDP",
-        }
-    }
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Udp => "udp",
-        })
-    }
-}
-
 /// An open flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "what runs on it, and where we are")]
+#[expect(clippy::exhaustive_structs, reason = "what runs on it, and its two ends")]
 pub struct Flow {
     /// What runs on it.
     pub transport: Transport,
-    /// Our address as the other side sees it.
+    /// Our address as the other side sees it, or where we take connections if we opened this one.
     pub local: SocketAddr,
+    /// The other end of a connection; none where one socket reaches everyone.
+    pub remote: Option<SocketAddr>,
 }
 
-/// The open flows, as routing sees them. Few, so an ordered map: the first that fits is always the same one.
-#[derive(Debug, Default)]
-pub struct Flows(BTreeMap<FlowId, Flow>);
-
-impl Flows {
-    /// Adds a flow.
-    pub fn open(&mut self, id: FlowId, flow: Flow) {
-        self.0.insert(id, flow);
+impl Flow {
+    /// Our Via for a request with `branch` (RFC 3261 18.1.1). RFC 3581 is for datagrams.
+    pub(crate) const fn via<'a>(&self, branch: &'a str) -> OwnVia<'a> {
+        OwnVia { flow: *self, branch }
     }
 
-    /// Removes a flow.
-    pub fn close(&mut self, id: FlowId) {
-        self.0.remove(&id);
+    /// The URI that leads back to us by this flow, for Record-Route and Path. `is_sips`: what it stands in is all `sips:` (RFC
+    /// 3261 16.6 step 4), which a flow that is not secure cannot be.
+    pub(crate) const fn uri(&self, is_sips: bool) -> OwnUri {
+        OwnUri { flow: *self, is_sips: is_sips && self.transport.is_secure() }
     }
+}
 
-    /// The flow named `id`, if it is open.
-    #[must_use]
-    pub fn find(&self, id: FlowId) -> Option<&Flow> {
-        self.0.get(&id)
+/// Our own Via.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnVia<'a> {
+    flow: Flow,
+    branch: &'a str,
+}
+
+impl fmt::Display for OwnVia<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Flow { transport, local, .. } = self.flow;
+        let rport = if transport.is_reliable() { "" } else { ";rport" };
+        write!(f, "SIP/2.0/{} {local};branch={}{rport}", transport.via_name(), self.branch)
     }
+}
 
-    /// A flow that can reach `to`: `preferred` if it can, else the first one of the same address family, loopback
-    /// with loopback.
-    #[must_use]
-    pub fn toward(&self, to: SocketAddr, preferred: Option<FlowId>) -> Option<FlowId> {
-        let fits = |flow: &Flow| flow.local.is_ipv4() == to.is_ipv4();
-        let near = |flow: &Flow| fits(flow) && flow.local.ip().is_loopback() == to.ip().is_loopback();
-        preferred
-            .filter(|id| self.0.get(id).is_some_and(near))
-            .or_else(|| self.0.iter().find(|(_, flow)| near(flow)).map(|(id, _)| *id))
-            .or_else(|| self.0.iter().find(|(_, flow)| fits(flow)).map(|(id, _)| *id))
-    }
+/// Our own address as a URI, with `lr`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnUri {
+    flow: Flow,
+    is_sips: bool,
+}
 
-    /// Whether `address` is one of ours.
-    #[must_use]
-    pub fn is_local(&self, address: SocketAddr) -> bool {
-        self.0.values().any(|flow| flow.local == address)
+impl fmt::Display for OwnUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_sips { "sips" } else { "sip" };
+        let transport = match self.flow.transport {
+            Transport::Udp => "",
+            Transport::Tls if self.is_sips => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+            // RFC 7118 5.2.2: one name for both.
+            Transport::Ws | Transport::Wss => ";transport=ws",
+        };
+        write!(f, "{scheme}:{}{transport};lr", self.flow.local)
     }
 }

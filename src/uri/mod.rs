@@ -14,6 +14,7 @@ mod host;
 mod key;
 mod parse;
 mod tel;
+mod transport;
 
 pub use buf::UriBuf;
 pub use build::UriBuilder;
@@ -22,6 +23,7 @@ pub use escape::{Component, escape, unescape, unescape_bytes};
 pub use host::{Host, HostPort};
 pub use key::{AorKey, HomeHosts};
 pub use tel::{PhoneContext, Tel, TelError, TelErrorKind};
+pub use transport::Transport;
 
 use std::fmt;
 use std::net::Ipv4Addr;

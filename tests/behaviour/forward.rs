@@ -137,6 +137,7 @@ fn between_two_flows_both_addresses_are_record_routed() {
         flow: wide,
         transport: Transport::Udp,
         local: address("[2001:db8::10]:5080"),
+        remote: None,
     });
     let sent = relayed(&mut rig, ALICE, request("INVITE", "sip:bob@office.example", "f1"));
     assert_eq!(sent.flow, wide);

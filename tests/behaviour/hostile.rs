@@ -210,7 +210,7 @@ fn phones_of_a_closed_flow_cannot_be_reached_and_are_known_all_the_same() {
     rig.event(Event::FlowClosed { flow: FLOW });
     let (flow, local) = (sip_survivability::transport::FlowId(2), address(SAS));
     let transport = sip_survivability::transport::Transport::Udp;
-    rig.event(Event::FlowOpened { flow, transport, local });
+    rig.event(Event::FlowOpened { flow, transport, local, remote: None });
     let data = request("INVITE", "sip:bob@office.example", "c1").into();
     let sent = rig.event(Event::Datagram { flow, from: address(ALICE), data });
     assert_eq!(briefs(&sent), [format!("480 {ALICE}")]);
@@ -223,7 +223,7 @@ fn a_closed_flow_fails_what_waits_on_it() {
     rig.bind("bob", BOB);
     let (wide, transport) =
         (sip_survivability::transport::FlowId(2), sip_survivability::transport::Transport::Udp);
-    rig.event(Event::FlowOpened { flow: wide, transport, local: address("192.0.2.11:5080") });
+    rig.event(Event::FlowOpened { flow: wide, transport, local: address("192.0.2.11:5080"), remote: None });
     let data = request("INVITE", "sip:carol@office.example", "c1").into();
     let sent = rig.event(Event::Datagram { flow: wide, from: address(ALICE), data });
     assert_eq!((sent[1].brief(), sent[1].flow), (format!("INVITE {PROXY}"), wide));

@@ -28,4 +28,8 @@ mod several;
 #[cfg(test)]
 mod storm;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod streams_out;
+#[cfg(test)]
 mod transaction;

@@ -103,6 +103,14 @@ impl Sent {
     }
 }
 
+/// A connection that SAS has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dialled {
+    pub(crate) flow: FlowId,
+    pub(crate) transport: Transport,
+    pub(crate) to: SocketAddr,
+}
+
 pub(crate) struct Rig {
     pub(crate) sas: Sas,
     pub(crate) now: Instant,
@@ -112,6 +120,9 @@ pub(crate) struct Rig {
     /// Header fields of the answers to them.
     pub(crate) probe_lines: &'static str,
     pub(crate) notices: Vec<Notice>,
+    /// The connections that SAS has asked for, and those that it has closed.
+    pub(crate) dialled: Vec<Dialled>,
+    pub(crate) closed: Vec<FlowId>,
     serial: u32,
 }
 
@@ -155,9 +166,16 @@ impl Rig {
             probes: 0,
             probe_lines: "",
             notices: Vec::new(),
+            dialled: Vec::new(),
+            closed: Vec::new(),
             serial: 0,
         };
-        rig.event(Event::FlowOpened { flow: FLOW, transport: Transport::Udp, local: address(SAS) });
+        rig.event(Event::FlowOpened {
+            flow: FLOW,
+            transport: Transport::Udp,
+            local: address(SAS),
+            remote: None,
+        });
         rig
     }
 
@@ -186,12 +204,19 @@ impl Rig {
                     self.probes += 1;
                     if self.up.contains(&to) {
                         let data = message.answer(200, self.probe_lines).into();
-                        let answered = self.sas.handle(self.now, Event::Datagram { flow, from: to, data });
+                        let event = if self.dialled.iter().any(|dialled| dialled.flow == flow) {
+                            Event::Stream { flow, data }
+                        } else {
+                            Event::Datagram { flow, from: to, data }
+                        };
+                        let answered = self.sas.handle(self.now, event);
                         self.take(answered, sent);
                     }
                 }
                 Action::Notify(notice) => self.notices.push(notice),
-                other => panic!("{other:?}"),
+                Action::Connect { flow, transport, to } => self.dialled.push(Dialled { flow, transport, to }),
+                Action::Close { flow } => self.closed.push(flow),
+                _ => panic!("an action that nobody knows"),
             }
         }
     }
@@ -207,6 +232,27 @@ impl Rig {
         let mut sent = self.feed(from, text);
         assert_eq!(sent.len(), 1, "{sent:#?}");
         sent.remove(0)
+    }
+
+    /// Takes connections at `local`.
+    pub(crate) fn listen(&mut self, transport: Transport, local: &str) {
+        self.event(Event::Listening { transport, local: address(local) });
+    }
+
+    /// A connection of somebody else's.
+    pub(crate) fn accept(&mut self, flow: u64, transport: Transport, from: &str) -> FlowId {
+        let (flow, remote) = (FlowId(flow), Some(address(from)));
+        self.event(Event::FlowOpened { flow, transport, local: address(SAS), remote });
+        flow
+    }
+
+    /// What SAS sends when `text` comes by the connection `flow`.
+    pub(crate) fn stream(&mut self, flow: FlowId, text: impl Into<String>) -> Vec<Sent> {
+        self.event(Event::Stream { flow, data: Bytes::from(text.into()) })
+    }
+
+    pub(crate) fn close(&mut self, flow: FlowId) -> Vec<Sent> {
+        self.event(Event::FlowClosed { flow })
     }
 
     pub(crate) fn failed(&mut self, to: &str) -> Vec<Sent> {

@@ -80,7 +80,8 @@ fn settings() -> Settings {
 pub(crate) fn sent_by_the_branch(bytes: &[u8]) -> Vec<String> {
     let mut sas = Sas::new(settings().validate().unwrap(), [7; 32], Instant::ZERO);
     let (flow, local) = (FlowId(0), "10.0.0.1:5060".parse().unwrap());
-    let _ = sas.handle(Instant::ZERO, Event::FlowOpened { flow, transport: Transport::Udp, local });
+    let _ =
+        sas.handle(Instant::ZERO, Event::FlowOpened { flow, transport: Transport::Udp, local, remote: None });
     let from = "10.0.0.7:5060".parse().unwrap();
     let actions = sas.handle(Instant::ZERO, Event::Datagram { flow, from, data: bytes.to_vec().into() });
     let sent = actions.iter().filter_map(|action| {

@@ -113,7 +113,7 @@ impl Branch {
 
     fn open(&mut self) {
         let (flow, local) = (self.flow, LOCAL.parse().unwrap());
-        self.tell(Event::FlowOpened { flow, transport: Transport::Udp, local });
+        self.tell(Event::FlowOpened { flow, transport: Transport::Udp, local, remote: None });
     }
 
     fn step(&mut self, code: u8, script: &mut Script<'_>) {

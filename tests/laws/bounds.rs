@@ -42,7 +42,12 @@ impl Core {
         let sas = Sas::new(settings.validate().unwrap(), seed_bytes(1), Instant::ZERO);
         let mut core = Self { sas, now: Instant::ZERO, out: Actions::new() };
         let local = at(branch::SAS);
-        let _ = core.handle(Event::FlowOpened { flow: FlowId(0), transport: Transport::Udp, local });
+        let _ = core.handle(Event::FlowOpened {
+            flow: FlowId(0),
+            transport: Transport::Udp,
+            local,
+            remote: None,
+        });
         core
     }
 

@@ -7,6 +7,7 @@ use sip_survivability::mode::State;
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Transport};
 use sip_survivability::{Action, Actions, Event, Notice, Sas};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 const FLOW: FlowId = FlowId(0);
@@ -34,6 +35,11 @@ pub struct SasNode {
     pub notices: Vec<Noticed>,
     /// Everything that was handled, if someone asked for it.
     pub journal: Option<Vec<Handled>>,
+    /// Who comes by TCP, and by which connection if there is one. A datagram of the network is a piece of its stream, so the lines
+    /// to it must be good ones.
+    streams: BTreeMap<SocketAddr, Option<FlowId>>,
+    /// How many connections there have been.
+    accepted: u64,
     /// This share of all sends is never carried out, as on a host that is out of buffers.
     pub send_nothing: f64,
 }
@@ -46,6 +52,8 @@ impl SasNode {
             buffer: Actions::new(),
             notices: Vec::new(),
             journal: None,
+            streams: BTreeMap::new(),
+            accepted: 0,
             send_nothing: 0.0,
         }
     }
@@ -69,9 +77,43 @@ impl SasNode {
         &mut self.sas
     }
 
-    /// Hands the core a datagram that needs no network to come.
+    /// From now on `peer` comes by TCP.
+    pub fn takes_tcp_from(&mut self, io: &mut Io<'_>, peer: SocketAddr) {
+        self.handle(io, Event::Listening { transport: Transport::Tcp, local: self.address });
+        self.streams.insert(peer, None);
+    }
+
+    /// The connection of `peer` breaks; its next message opens another.
+    pub fn breaks(&mut self, io: &mut Io<'_>, peer: SocketAddr) {
+        if let Some(flow) = self.streams.insert(peer, None).flatten() {
+            self.handle(io, Event::FlowClosed { flow });
+        }
+    }
+
+    /// Hands the core a datagram, or a piece of a stream, that needs no network to come.
     pub fn hear(&mut self, io: &mut Io<'_>, from: SocketAddr, data: Bytes) {
-        self.handle(io, Event::Datagram { flow: FLOW, from, data });
+        let Some(stream) = self.streams.get(&from).copied() else {
+            return self.handle(io, Event::Datagram { flow: FLOW, from, data });
+        };
+        let flow = stream.unwrap_or_else(|| {
+            self.accepted += 1;
+            let (flow, transport) = (FlowId(self.accepted), Transport::Tcp);
+            self.streams.insert(from, Some(flow));
+            self.handle(io, Event::FlowOpened { flow, transport, local: self.address, remote: Some(from) });
+            flow
+        });
+        self.handle(io, Event::Stream { flow, data });
+    }
+
+    fn connect(&mut self, io: &mut Io<'_>, flow: FlowId, to: SocketAddr) {
+        match self.streams.get_mut(&to) {
+            Some(stream) => {
+                *stream = Some(flow);
+                let (transport, local) = (Transport::Tcp, self.address);
+                self.handle(io, Event::FlowOpened { flow, transport, local, remote: Some(to) });
+            }
+            None => self.handle(io, Event::FlowClosed { flow }),
+        }
     }
 
     /// Each change of the state, and when.
@@ -96,6 +138,7 @@ impl SasNode {
         if let (Some(journal), Some(event)) = (&mut self.journal, kept) {
             journal.push(Handled { now: io.now, event, actions: actions.clone() });
         }
+        let mut connects = Vec::new();
         for action in actions.drain() {
             match action {
                 Action::Send { .. } if super::link::chance(io.rng, self.send_nothing) => {}
@@ -104,16 +147,29 @@ impl SasNode {
                     let serial = io.note(format!("{notice:?}"));
                     self.notices.push(Noticed { serial, at: io.now, notice });
                 }
+                Action::Connect { flow, to, .. } => connects.push((flow, to)),
+                Action::Close { flow } => {
+                    self.streams
+                        .values_mut()
+                        .filter(|stream| **stream == Some(flow))
+                        .for_each(|stream| *stream = None);
+                }
                 _ => {}
             }
         }
         self.buffer = actions;
+        for (flow, to) in connects {
+            self.connect(io, flow, to);
+        }
     }
 }
 
 impl Node for SasNode {
     fn start(&mut self, io: &mut Io<'_>) {
-        self.handle(io, Event::FlowOpened { flow: FLOW, transport: Transport::Udp, local: self.address });
+        self.handle(
+            io,
+            Event::FlowOpened { flow: FLOW, transport: Transport::Udp, local: self.address, remote: None },
+        );
     }
 
     fn receive(&mut self, io: &mut Io<'_>, from: SocketAddr, data: Bytes) {
