@@ -225,7 +225,8 @@ pub struct Limits {
     pub max_dialled: usize,
     /// Bytes of unfinished messages in all connections together. Default: 64 MiB.
     pub max_buffered: usize,
-    /// How long a connection that we want may take to come about. Default: 3 s.
+    /// How long a connection that we want may take to come about: less than `sas.request_patience`, so that what is too large for UDP
+    /// and finds no TCP can be tried by UDP in time. Default: 1.5 s.
     pub connect_time: Duration,
     /// How long a connection that no binding needs may go without a message. Default: 10 min.
     pub connection_idle: Duration,
@@ -242,7 +243,7 @@ impl Default for Limits {
             max_connections: 10_000,
             max_dialled: 1_000,
             max_buffered: 64 << 20,
-            connect_time: Duration::from_secs(3),
+            connect_time: Duration::from_millis(1_500),
             connection_idle: Duration::from_mins(10),
         }
     }

@@ -39,7 +39,7 @@ pub(crate) fn forward(
     target: &Target,
     breadth: u32,
 ) -> Option<Forwarded> {
-    let flow = match target.flow.filter(|flow| ctx.flows.find(*flow).is_some()) {
+    let flow = match target.flow {
         Some(flow) => flow,
         None => ctx.reach(target.transport, target.address, Some(source.flow))?,
     };

@@ -137,8 +137,13 @@ impl View<'_> {
     /// Via, since a proxy may send from another port than the one it listens on.
     #[must_use]
     pub fn source_of(&self, request: &Request, peer: Peer) -> Source {
-        let sent_by = request.top_via().ok().map(|via| via.sent_by).filter(|sent_by| sent_by.port.is_some());
-        let claimed = sent_by.and_then(|sent_by| sent_by.socket_addr(Transport::Udp.default_port()));
+        let via = request.top_via().ok();
+        let claimed = via.and_then(|via| {
+            // RFC 3261 18.1.1: without a port it is the transport's own. Datagrams without one come from phones as well.
+            let transport = Transport::named(via.transport).filter(|transport| transport.is_reliable());
+            let port = via.sent_by.port.or(transport.map(Transport::default_port))?;
+            via.sent_by.socket_addr(port)
+        });
         let claimed = claimed.filter(|claimed| claimed.ip() == peer.address.ip());
         let is = |address: SocketAddr| address == peer.address || Some(address) == claimed;
         if self.config.proxies().iter().any(|proxy| is(proxy.address)) {

@@ -96,9 +96,9 @@ impl Target {
         };
         let mut target = Self::new(Hop::User, address, by_contact, Some(as_request_uri(&contact)));
         target.is_listening = listening.is_some();
-        match binding.flow.map(|id| (id, view.flows.find(id))) {
+        match binding.flow.and_then(|id| Some((id, view.flows.find(id)?))) {
             // By the connection that the REGISTER came by, which may be the only way (RFC 5626 5.3, RFC 7118 5).
-            Some((id, Some(flow))) if flow.transport.is_reliable() => {
+            Some((id, flow)) if flow.transport.is_reliable() => {
                 target.flow = Some(id);
                 target.transport = flow.transport;
                 target.address = flow.remote.unwrap_or(binding.source);

@@ -211,6 +211,24 @@ fn in_mid_call_a_broken_connection_is_opened_anew_to_the_contact() {
     assert_eq!((one(&sent, &format!("INVITE {BOB}")).flow, rig.dialled.len()), (bye.flow, 1));
 }
 
+/// The proxy grants a binding whose connection has broken meanwhile.
+#[test]
+fn a_binding_whose_connection_broke_before_it_was_granted_is_reached_by_its_contact() {
+    let mut rig = tcp_rig(Rig::new());
+    let bob = rig.accept(20, Transport::Tcp, BOB_OUT);
+    let contact = format!("<sip:bob@{BOB};transport=tcp>");
+    let text = register("bob", BOB, &format!("Contact: {contact}\r\n"), 1);
+    let sent = rig.stream(bob, by_tcp(&text));
+    rig.close(bob);
+    rig.feed(PROXY, sent[0].answer(200, &format!("Contact: {contact};expires=3600\r\n")));
+    let uri = format!("sip:bob@{BOB};transport=tcp");
+    let sent = rig.feed_one(PROXY, from_to("MESSAGE", &uri, "m1", PROXY, ""));
+    assert_eq!(
+        (sent.brief(), rig.dialled.last().map(|dialled| dialled.flow)),
+        (format!("MESSAGE {BOB}"), Some(sent.flow))
+    );
+}
+
 /// RFC 5626 5.3: a flow that failed takes its binding's use with it.
 #[test]
 fn an_outbound_flow_that_is_gone_is_not_replaced_by_the_contact() {

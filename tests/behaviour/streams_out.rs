@@ -206,7 +206,7 @@ fn a_connection_without_a_sign_of_life_is_given_up() {
     let sent = rig.feed(ALICE, text);
     let by_tcp = one(&sent, &format!("INVITE {GATEWAY}")).clone();
     assert_eq!(rig.dialled[0].flow, by_tcp.flow);
-    assert_eq!(rig.run(millis(2_990)), []);
+    assert_eq!(rig.run(millis(1_490)), []);
     let sent = rig.run(millis(20));
     assert_eq!(one(&sent, &format!("INVITE {GATEWAY}")).flow, FLOW);
     assert_eq!(rig.closed, [by_tcp.flow]);
@@ -245,6 +245,16 @@ fn no_more_connections_are_opened_than_the_site_allows() {
         rig.feed(PROXY, from_to("MESSAGE", &uri, &format!("m{n}"), PROXY, ""));
     }
     assert_eq!(rig.dialled.len(), 2);
+}
+
+/// RFC 3261 18.1.1: the port of a sent-by that has none is the transport's own.
+#[test]
+fn a_proxy_that_opens_the_connection_is_known_by_its_via() {
+    let mut rig = listening(Rig::new());
+    let flow = rig.accept(9, Transport::Tcp, "192.0.2.1:40000");
+    let text = from_to("MESSAGE", "sip:x@203.0.113.7", "m1", "192.0.2.1", "");
+    let sent = rig.stream(flow, by_tcp(&text));
+    assert_eq!(briefs(&sent), ["MESSAGE 203.0.113.7:5060"], "not back to the proxy");
 }
 
 /// A CANCEL finds its way where the connection of its INVITE broke (RFC 3261 9.1: "the same ... transport").
