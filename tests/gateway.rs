@@ -1,4 +1,4 @@
-//! The gateway as its user meets it: a process with a command line, signals, standard output and UDP sockets.
+//! The gateway as its user meets it: a process with a command line, signals, standard output and sockets.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use sip_survivability::auth::{Algorithm, Ha1, Session};
 use sip_survivability::headers::Auth;
 use sip_survivability::rng::Token;
 use std::io::{BufRead, BufReader, Read, Write as _};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -370,6 +370,78 @@ fn a_reader_that_has_gone_ends_no_call() {
     assert_eq!(gateway.process.try_wait().unwrap(), None);
 }
 
+/// A gateway that takes TCP, and where.
+fn with_tcp(name: &str) -> (Gateway, SocketAddr) {
+    let text = "[listen]\nudp = [\"127.0.0.1:0\"]\ntcp = [\"127.0.0.1:0\"]\n[sas]\nsurvivability_mode = \"always-emergency\"\n";
+    let gateway = Gateway::start(name, text);
+    let listening = gateway.notice("listening");
+    assert_eq!(listening["transport"], "tcp");
+    let address = listening["address"].as_str().unwrap().parse().unwrap();
+    (gateway, address)
+}
+
+#[test]
+fn phones_on_tcp_and_udp_call_each_other() {
+    let (gateway, address) = with_tcp("tcp");
+    let mut alice = Phone::by_tcp("1001", &gateway, address);
+    let (mut bob, mut carol) = (Phone::new("1002", &gateway), Phone::by_tcp("1003", &gateway, address));
+    for phone in [&mut alice, &mut bob, &mut carol] {
+        phone.register();
+    }
+    call(&mut alice, &mut bob);
+    call(&mut bob, &mut carol);
+    call(&mut carol, &mut alice);
+}
+
+#[test]
+fn a_connection_that_carries_rubbish_is_closed_and_the_others_go_on() {
+    let (gateway, address) = with_tcp("rubbish");
+    let mut alice = Phone::by_tcp("1001", &gateway, address);
+    alice.register();
+    let mut stranger = TcpStream::connect(address).unwrap();
+    stranger.set_read_timeout(Some(PATIENCE)).unwrap();
+    stranger.write_all(b"\r\n\r\n").unwrap();
+    let mut pong = [0; 2];
+    stranger.read_exact(&mut pong).unwrap();
+    assert_eq!(&pong, b"\r\n", "RFC 5626 4.4.1");
+    stranger.write_all(b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n").unwrap();
+    assert_eq!(stranger.read(&mut pong).unwrap(), 0, "closed");
+    assert_eq!(gateway.notice("messages_dropped")["from"], stranger.local_addr().unwrap().to_string());
+    alice.register();
+}
+
+#[test]
+fn a_phone_that_has_hung_its_connection_up_is_called_by_a_new_one() {
+    let (gateway, address) = with_tcp("again");
+    let mut alice = Phone::new("1001", &gateway);
+    alice.register();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut bob = Phone::by_tcp("1002", &gateway, address);
+    let uri = format!("sip:1002@{};transport=tcp", listener.local_addr().unwrap());
+    let aor = format!("<sip:1002@{}>", gateway.address);
+    let register = bob.request("REGISTER", &format!("sip:{}", gateway.address), &aor, "Expires: 60\r\n");
+    bob.send(address, &register.replace(&format!("<sip:{}>", bob.contact()), &format!("<{uri}>")));
+    bob.expect("SIP/2.0 200");
+    drop(bob);
+    // Until the gateway has seen the end, what it sends there is lost, and the call with it.
+    let invited = (0..50).find_map(|_| {
+        let options = alice.request("OPTIONS", &format!("sip:1002@{}", gateway.address), &aor, "");
+        alice.send(gateway.address, &options);
+        alice.cseq += 1;
+        listener.set_nonblocking(true).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        listener.accept().ok()
+    });
+    let (stream, _) = invited.expect("a connection");
+    stream.set_nonblocking(false).unwrap();
+    let line = Line::Tcp(BufReader::new(stream));
+    let mut bob = Phone { line, ..Phone::new("1002", &gateway) };
+    let options = bob.expect("OPTIONS ");
+    assert_eq!(options.target(), uri);
+    bob.answer(&options, "200 OK");
+    alice.expect("SIP/2.0 ");
+}
+
 /// `caller` calls `callee`, who rings and answers; `caller` hangs up.
 fn call(caller: &mut Phone, callee: &mut Phone) {
     let target = format!("sip:{}@{}", callee.user, caller.gateway);
@@ -403,7 +475,7 @@ fn call(caller: &mut Phone, callee: &mut Phone) {
 
 struct Phone {
     user: &'static str,
-    socket: UdpSocket,
+    line: Line,
     gateway: SocketAddr,
     cseq: u32,
     calls: u32,
@@ -415,11 +487,19 @@ impl Phone {
     fn new(user: &'static str, gateway: &Gateway) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { user, socket, gateway: gateway.address, cseq: 1, calls: 0, seen: Vec::new() }
+        Self { user, line: Line::Udp(socket), gateway: gateway.address, cseq: 1, calls: 0, seen: Vec::new() }
+    }
+
+    /// One that has connected to `address`.
+    fn by_tcp(user: &'static str, gateway: &Gateway, address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { line: Line::Tcp(BufReader::new(stream)), ..Self::new(user, gateway) }
     }
 
     fn contact(&self) -> String {
-        format!("{}@{}", self.user, self.socket.local_addr().unwrap())
+        let params = if self.line.transport() == "TCP" { ";transport=tcp" } else { "" };
+        format!("{}@{}{params}", self.user, self.line.local())
     }
 
     fn register(&mut self) {
@@ -434,10 +514,10 @@ impl Phone {
 
     fn request(&self, method: &str, target: &str, to: &str, more: &str) -> String {
         let Self { user, cseq, calls, gateway, .. } = self;
-        let (contact, local) = (self.contact(), self.socket.local_addr().unwrap());
+        let (contact, local, transport) = (self.contact(), self.line.local(), self.line.transport());
         format!(
             "{method} {target} SIP/2.0\r\n\
-             Via: SIP/2.0/UDP {local};branch=z9hG4bK-{user}-{calls}-{cseq}-{method};rport\r\n\
+             Via: SIP/2.0/{transport} {local};branch=z9hG4bK-{user}-{calls}-{cseq}-{method};rport\r\n\
              Max-Forwards: 70\r\n\
              From: <sip:{user}@{gateway}>;tag={user}\r\n\
              To: {to}\r\n\
@@ -463,22 +543,70 @@ impl Phone {
     }
 
     fn send(&self, to: SocketAddr, message: &str) {
-        self.socket.send_to(message.as_bytes(), to).unwrap();
+        self.line.send(to, message.as_bytes());
     }
 
     /// The next message, which has to start so. Only 100 Trying and retransmissions may come before it.
     fn expect(&mut self, start: &str) -> Message {
-        let mut buffer = [0; 65_535];
         loop {
-            let received = self.socket.recv_from(&mut buffer);
-            let (length, from) = received.unwrap_or_else(|error| panic!("no {start}: {error}"));
-            let message = Message { text: str::from_utf8(&buffer[..length]).unwrap().to_owned(), from };
+            let received = self.line.receive();
+            let message = received.unwrap_or_else(|error| panic!("no {start}: {error}"));
             if self.seen.contains(&message.text) || message.text.starts_with("SIP/2.0 100") {
                 continue;
             }
             assert!(message.text.starts_with(start), "{} instead of {start}", message.text);
             self.seen.push(message.text.clone());
             return message;
+        }
+    }
+}
+
+/// What a phone is plugged into.
+enum Line {
+    Udp(UdpSocket),
+    Tcp(BufReader<TcpStream>),
+}
+
+impl Line {
+    fn transport(&self) -> &'static str {
+        match self {
+            Self::Udp(_) => "UDP",
+            Self::Tcp(_) => "TCP",
+        }
+    }
+
+    fn local(&self) -> SocketAddr {
+        match self {
+            Self::Udp(socket) => socket.local_addr().unwrap(),
+            Self::Tcp(stream) => stream.get_ref().local_addr().unwrap(),
+        }
+    }
+
+    fn send(&self, to: SocketAddr, bytes: &[u8]) {
+        match self {
+            Self::Udp(socket) => drop(socket.send_to(bytes, to).unwrap()),
+            Self::Tcp(stream) => stream.get_ref().write_all(bytes).unwrap(),
+        }
+    }
+
+    fn receive(&mut self) -> std::io::Result<Message> {
+        match self {
+            Self::Udp(socket) => {
+                let mut buffer = [0; 65_535];
+                let (length, from) = socket.recv_from(&mut buffer)?;
+                Ok(Message { text: str::from_utf8(&buffer[..length]).unwrap().to_owned(), from })
+            }
+            Self::Tcp(stream) => {
+                let (mut text, from) = (String::new(), stream.get_ref().peer_addr()?);
+                // None of what comes here has a body.
+                while !text.ends_with("\r\n\r\n") {
+                    if stream.read_line(&mut text)? == 0 {
+                        return Err(std::io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+                assert!(text.contains("\r\nContent-Length: 0\r\n"), "{text}");
+                Ok(Message { text, from })
+            }
         }
     }
 }

@@ -5,6 +5,8 @@
 
 #[path = "../examples/gateway/config.rs"]
 mod config;
+#[path = "../examples/gateway/connections.rs"]
+mod connections;
 #[path = "../examples/gateway/drops.rs"]
 mod drops;
 #[cfg(target_os = "linux")]

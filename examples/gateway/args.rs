@@ -21,6 +21,7 @@ A configuration, with the defaults of some of its keys; only listen.udp must be 
 
   [listen]
   udp = [\"0.0.0.0:5080\"]
+  # tcp = [\"0.0.0.0:5080\"]
   # advertise = \"203.0.113.5\"          # our address as the others see it
   # domains = [\"branch.example\"]       # further hosts whose users are ours
 

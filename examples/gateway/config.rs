@@ -17,7 +17,7 @@ const DEFAULT_PORT: u16 = 5080;
 /// What to do with a gateway that nobody has configured.
 pub(crate) const HOW_TO_CALL: &str = "\
 No --config FILE, so this serves the phones of this machine on 127.0.0.1:5080: no proxy, always in emergency.
-To call at once, give two soft phones these accounts (any user, no password, UDP):
+To call at once, give two soft phones these accounts (any user, no password, UDP or TCP):
 
     sip:1001@127.0.0.1:5080
     sip:1002@127.0.0.1:5080
@@ -29,6 +29,7 @@ let both register, and dial 1002 from the first. --help shows a configuration fo
 /// A configuration that can work.
 pub(crate) struct Site {
     pub(crate) udp: Vec<SocketAddr>,
+    pub(crate) tcp: Vec<SocketAddr>,
     pub(crate) config: Config,
     pub(crate) is_built_in: bool,
     advertise: Option<IpAddr>,
@@ -45,9 +46,9 @@ impl Site {
     }
 
     /// The one line about an address that could not be opened.
-    pub(crate) fn wrong_address(&self, address: SocketAddr, error: &io::Error) -> String {
+    pub(crate) fn wrong_address(&self, key: &str, address: SocketAddr, error: &io::Error) -> String {
         let reason = format!("cannot be listened on: {error}");
-        let wrong = Wrong { key: "listen.udp".into(), value: address.to_string(), reason };
+        let wrong = Wrong { key: key.into(), value: address.to_string(), reason };
         format!("{}{wrong}", self.source)
     }
 }
@@ -58,6 +59,7 @@ pub(crate) fn built_in() -> Result<Site, String> {
     settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
     Ok(Site {
         udp: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()],
+        tcp: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()],
         config: settings.validate().map_err(|error| error.to_string())?,
         is_built_in: true,
         advertise: None,
@@ -89,8 +91,9 @@ fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     let mut settings = Settings::default();
 
     let mut listen = file.section("listen")?;
-    let (mut udp, mut advertise) = (Vec::new(), None);
+    let (mut udp, mut tcp, mut advertise) = (Vec::new(), Vec::new(), None);
     listen.set("udp", &mut udp)?;
+    listen.set("tcp", &mut tcp)?;
     listen.set("advertise", &mut advertise)?;
     listen.set("domains", &mut settings.domains)?;
     listen.set("names", &mut settings.names)?;
@@ -111,7 +114,7 @@ fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     file.finish()?;
 
     let config = settings.validate()?;
-    Ok(Site { udp, config, is_built_in: false, advertise, source })
+    Ok(Site { udp, tcp, config, is_built_in: false, advertise, source })
 }
 
 fn proxy_set(mut keys: Section, into: &mut ProxySet) -> Result<(), Wrong> {
@@ -146,6 +149,7 @@ fn survivability(mut keys: Section, into: &mut Survivability) -> Result<(), Wron
     keys.set("emergency_numbers", &mut into.emergency_numbers)?;
     keys.set("subscribe_response", &mut into.subscribe_response)?;
     keys.set("record_route", &mut into.record_route)?;
+    keys.set("connection_reuse", &mut into.connection_reuse)?;
     keys.set("follow_redirects", &mut into.follow_redirects)?;
     keys.set("path", &mut into.path)?;
     keys.finish()
@@ -184,6 +188,12 @@ fn limits(mut keys: Section, into: &mut Limits) -> Result<(), Wrong> {
     keys.set("max_headers", &mut into.max_headers)?;
     keys.set("max_transactions", &mut into.max_transactions)?;
     keys.set("emergency_reserve", &mut into.emergency_reserve)?;
+    keys.set("max_udp_request", &mut into.max_udp_request)?;
+    keys.set("max_connections", &mut into.max_connections)?;
+    keys.set("max_dialled", &mut into.max_dialled)?;
+    keys.set("max_buffered", &mut into.max_buffered)?;
+    keys.set("connect_time", &mut into.connect_time)?;
+    keys.set("connection_idle", &mut into.connection_idle)?;
     keys.finish()
 }
 
@@ -212,6 +222,7 @@ mod tests {
             r#"
             [listen]
             udp = ["127.0.0.1:5080", "[::1]:5080"]
+            tcp = ["127.0.0.1:5081"]
             advertise = "203.0.113.5"
             domains = ["branch.example"]
             names = ["sip:sas.branch.example:5080"]
@@ -242,6 +253,7 @@ mod tests {
             emergency_numbers = ["911", "112"]
             subscribe_response = 405
             record_route = false
+            connection_reuse = false
             follow_redirects = true
             path = false
             [registrar]
@@ -253,10 +265,16 @@ mod tests {
             max_headers = 64
             max_transactions = 1000
             emergency_reserve = 10
+            max_udp_request = 1400
+            max_connections = 50
+            max_dialled = 5
+            max_buffered = 100000
+            connect_time = "1s"
+            connection_idle = "5m"
             "#,
         );
         let site = site.unwrap_or_else(|wrong| panic!("{wrong}"));
-        assert_eq!(site.udp.len(), 2);
+        assert_eq!((site.udp.len(), site.tcp.len()), (2, 1));
         assert_eq!(site.local_address(site.udp[0]), "203.0.113.5:5080".parse().unwrap());
 
         let mut expected = Settings::default();
@@ -286,6 +304,7 @@ mod tests {
         sas.emergency_numbers = vec!["911".into(), "112".into()];
         sas.subscribe_response = 405;
         (sas.record_route, sas.follow_redirects, sas.path) = (false, true, false);
+        sas.connection_reuse = false;
         expected.registrar.max_users = 99;
         expected.registrar.max_contacts = 9;
         expected.registrar.reserved_users = vec!["operator".into()];
@@ -293,6 +312,11 @@ mod tests {
         expected.limits.max_headers = 64;
         expected.limits.max_transactions = 1000;
         expected.limits.emergency_reserve = 10;
+        expected.limits.max_udp_request = 1400;
+        (expected.limits.max_connections, expected.limits.max_dialled) = (50, 5);
+        expected.limits.max_buffered = 100_000;
+        expected.limits.connect_time = Duration::from_secs(1);
+        expected.limits.connection_idle = Duration::from_mins(5);
         assert_eq!(site.config, expected.validate().unwrap());
     }
 

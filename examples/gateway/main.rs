@@ -1,4 +1,4 @@
-//! The gateway: the core of this library on real UDP sockets, with real clocks and signals.
+//! The gateway: the core of this library on real UDP sockets and TCP connections, with real clocks and signals.
 //!
 //! ```text
 //! cargo run --release --example gateway                    # two soft phones on this machine can call at once
@@ -7,9 +7,9 @@
 //!
 //! This is also the example of how a caller drives the core, in four steps that repeat:
 //!
-//! 1. wait for a datagram, an undeliverable one, the core's next deadline, or a signal;
+//! 1. wait for a datagram, an undeliverable one, what happens on a connection, the core's next deadline, or a signal;
 //! 2. tell the core what happened and when ([`Gateway::tell`]);
-//! 3. carry out its actions in their order: send, or publish a notice;
+//! 3. carry out its actions in their order: send, connect, close, or publish a notice;
 //! 4. ask for its next deadline.
 //!
 //! Standard output carries one JSON object a line for each notice (`json.rs`), standard error the log (`words.rs`).
@@ -18,6 +18,7 @@
 
 mod args;
 mod config;
+mod connections;
 mod drops;
 #[cfg(target_os = "linux")]
 mod error_queue;
@@ -31,13 +32,20 @@ mod users;
 mod words;
 
 use args::Wish;
+use bytes::Bytes;
 use config::Site;
+use connections::{Arrival, Connections};
+use drops::Drops;
 use feed::Feed;
 use signals::Signals;
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Transport};
 use sip_survivability::{Action, Actions, Event, Sas};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::Receiver;
 use udp::Port;
 
 /// The exit status that says: what you asked for cannot work.
@@ -83,7 +91,18 @@ async fn serve(site: Site) -> ExitCode {
     for (number, &address) in (0..).zip(&site.udp) {
         match Port::bind(FlowId(number), address).await {
             Ok(port) => ports.push(port),
-            Err(error) => return fail(&site.wrong_address(address, &error), WRONG_CONFIGURATION),
+            Err(error) => {
+                return fail(&site.wrong_address("listen.udp", address, &error), WRONG_CONFIGURATION);
+            }
+        }
+    }
+    let mut listeners = Vec::new();
+    for &address in &site.tcp {
+        match connections::listen(address).and_then(|listener| Ok((listener.local_addr()?, listener))) {
+            Ok((bound, listener)) => listeners.push((listener, site.local_address(bound))),
+            Err(error) => {
+                return fail(&site.wrong_address("listen.tcp", address, &error), WRONG_CONFIGURATION);
+            }
         }
     }
     let mut seed = [0; 32];
@@ -98,17 +117,18 @@ async fn serve(site: Site) -> ExitCode {
         eprint!("{}", config::HOW_TO_CALL);
     }
 
-    let mut gateway = Gateway::new(site, seed, ports);
+    let (mut gateway, mut arrivals) = Gateway::new(site, seed, ports, listeners);
     loop {
         tokio::select! {
             () = udp::any_ready(&gateway.ports) => {}
+            Some(arrival) = arrivals.recv() => gateway.on_arrival(arrival),
             () = gateway.next_deadline() => {}
             signal = signals.next() => {
                 tracing::info!("{signal}: stopping");
                 break;
             }
         }
-        gateway.take_turn();
+        gateway.take_turn(&mut arrivals);
         // Sockets that always have more would keep this task from ever waiting, and so the signals from being seen.
         tokio::task::yield_now().await;
     }
@@ -123,25 +143,42 @@ struct Gateway {
     actions: Actions,
     /// The port at index `n` is the flow `n`.
     ports: Vec<Port>,
+    connections: Connections,
+    /// What is still to be told to the core.
+    events: VecDeque<Event>,
+    overrun: Drops,
     feed: Feed,
     start: std::time::Instant,
 }
 
 impl Gateway {
-    fn new(site: Site, seed: [u8; 32], ports: Vec<Port>) -> Self {
+    fn new(
+        site: Site,
+        seed: [u8; 32],
+        ports: Vec<Port>,
+        listeners: Vec<(TcpListener, SocketAddr)>,
+    ) -> (Self, Receiver<Arrival>) {
+        let (connections, arrivals) = Connections::new();
         let locals: Vec<_> =
             ports.iter().map(|port| (port.flow(), site.local_address(port.bound()))).collect();
         let mut gateway = Self {
             sas: Sas::new(site.config, seed, Instant::ZERO),
             actions: Actions::new(),
             ports,
+            connections,
+            events: VecDeque::new(),
+            overrun: Drops::default(),
             feed: Feed::to_stdout(),
             start: std::time::Instant::now(),
         };
         for (flow, local) in locals {
             gateway.tell(Event::FlowOpened { flow, transport: Transport::Udp, local, remote: None });
         }
-        gateway
+        for (listener, local) in listeners {
+            gateway.tell(Event::Listening { transport: Transport::Tcp, local });
+            gateway.connections.take_from(listener, local);
+        }
+        (gateway, arrivals)
     }
 
     /// The core's time: microseconds since the start, by a clock that no administrator can set back.
@@ -151,29 +188,66 @@ impl Gateway {
 
     /// Tells the core what happened, and does what it says.
     fn tell(&mut self, event: Event) {
-        let now = self.now();
-        self.sas.handle_into(now, event, &mut self.actions);
-        for action in self.actions.drain() {
-            match action {
-                Action::Send { flow, to, payload } => {
-                    let port = usize::try_from(flow.0).ok().and_then(|index| self.ports.get_mut(index));
-                    if let Some(port) = port {
-                        port.send(to, &payload);
-                    }
-                }
-                Action::Notify(notice) => {
-                    words::log(&notice);
-                    self.feed.publish(now, notice);
-                }
-                action @ (Action::Connect { .. } | Action::Close { .. } | _) => {
-                    tracing::error!("this gateway cannot do {action:?}");
-                }
+        self.events.push_back(event);
+        while let Some(event) = self.events.pop_front() {
+            let (now, mut actions) = (self.now(), std::mem::take(&mut self.actions));
+            self.sas.handle_into(now, event, &mut actions);
+            for action in actions.drain() {
+                self.carry_out(now, action);
             }
+            self.actions = actions;
         }
     }
 
-    /// Hands over what has come, a bounded number from each port, and the deadline if it has passed.
-    fn take_turn(&mut self) {
+    fn carry_out(&mut self, now: Instant, action: Action) {
+        match action {
+            Action::Send { flow, to, payload } => self.send(flow, to, payload),
+            Action::Connect { flow, transport, to } => self.connections.connect(flow, transport, to),
+            Action::Close { flow } => self.connections.close(flow),
+            Action::Notify(notice) => {
+                words::log(&notice);
+                self.feed.publish(now, notice);
+            }
+            _ => tracing::error!("the core wants what this gateway cannot do"),
+        }
+    }
+
+    fn send(&mut self, flow: FlowId, to: SocketAddr, payload: Bytes) {
+        let port = usize::try_from(flow.0).ok().and_then(|index| self.ports.get_mut(index));
+        if let Some(port) = port {
+            port.send(to, &payload);
+        } else if !self.connections.send(flow, payload) {
+            self.overrun.count(|count| {
+                tracing::warn!(
+                    "connections that do not take what is sent, the latest to {to}; closed: {count}"
+                );
+            });
+            self.connections.close(flow);
+            self.events.push_back(Event::FlowClosed { flow });
+        }
+    }
+
+    /// Something happened on a connection.
+    fn on_arrival(&mut self, arrival: Arrival) {
+        let event = match arrival {
+            Arrival::Accepted { stream, local, remote } => {
+                let flow = self.connections.accept(stream);
+                Event::FlowOpened { flow, transport: Transport::Tcp, local, remote: Some(remote) }
+            }
+            Arrival::Event(event) => event,
+        };
+        if let Event::FlowClosed { flow } = event {
+            self.connections.close(flow);
+        }
+        self.tell(event);
+    }
+
+    /// Hands over what has come, a bounded number from each port and from all connections, and the deadline if it has passed.
+    fn take_turn(&mut self, arrivals: &mut Receiver<Arrival>) {
+        for _ in 0..BURST {
+            let Ok(arrival) = arrivals.try_recv() else { break };
+            self.on_arrival(arrival);
+        }
         for index in 0..self.ports.len() {
             for _ in 0..BURST {
                 let Some(event) = self.ports.get_mut(index).and_then(Port::receive) else { break };

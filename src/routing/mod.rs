@@ -141,7 +141,7 @@ impl View<'_> {
         let claimed = via.and_then(|via| {
             // RFC 3261 18.1.1: without a port it is the transport's own. Datagrams without one come from phones as well.
             let transport = Transport::named(via.transport).filter(|transport| transport.is_reliable());
-            let port = via.sent_by.port.or(transport.map(Transport::default_port))?;
+            let port = via.sent_by.port.or_else(|| transport.map(Transport::default_port))?;
             via.sent_by.socket_addr(port)
         });
         let claimed = claimed.filter(|claimed| claimed.ip() == peer.address.ip());
