@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use processes::{Cut, Gateway, Kamailio, find_program, wait_for, wall_clock};
+use processes::{Cut, Gateway, Kamailio, Line, find_program, wait_for, wall_clock};
 use rows::{Rows, say};
 use sipp::{Message, Phone};
 
@@ -39,16 +39,22 @@ const OUTSIDE: &str = "90441234567";
 #[test]
 fn a_branch_whose_proxy_is_killed_keeps_calling() {
     // The phones' domain is a name, and the branch is their outbound proxy.
-    run("killed", Cut::Killed, Some("branch.example"));
+    run("killed", Cut::Killed, Some("branch.example"), Line::Udp);
 }
 
 #[test]
 fn a_branch_whose_proxy_freezes_keeps_calling() {
     // The phones know nothing but the address of the branch: it is their domain too.
-    run("frozen", Cut::Frozen, None);
+    run("frozen", Cut::Frozen, None, Line::Udp);
 }
 
-fn run(name: &'static str, cut: Cut, domain: Option<&str>) {
+#[test]
+fn a_branch_whose_proxy_freezes_behind_its_connection_keeps_calling() {
+    // The system goes on to take connections and bytes for it.
+    run("frozen-tcp", Cut::Frozen, None, Line::Tcp);
+}
+
+fn run(name: &'static str, cut: Cut, domain: Option<&str>, line: Line) {
     for program in ["kamailio", "sipp"] {
         if find_program(program).is_none() {
             say(&format!("[{name}] skipped: {program} is not installed"));
@@ -61,7 +67,7 @@ fn run(name: &'static str, cut: Cut, domain: Option<&str>) {
     say(&format!("[{name}] logs, kept if the run fails: {}", directory.display()));
 
     let mut rows = Rows::new(name);
-    let mut branch = Branch::open(&directory, domain);
+    let mut branch = Branch::open(&directory, domain, line);
     branch.calls_through_the_proxy(&mut rows);
     branch.idle_outage(cut, &mut rows);
     branch.on_its_own(&mut rows);
@@ -86,10 +92,10 @@ struct Branch {
 }
 
 impl Branch {
-    fn open(directory: &Path, domain: Option<&str>) -> Self {
-        let proxy = Kamailio::start(directory);
+    fn open(directory: &Path, domain: Option<&str>, line: Line) -> Self {
+        let proxy = Kamailio::start(directory, line);
         let pstn = Phone::start_pstn(directory);
-        let gateway = Gateway::start(directory, proxy.port, pstn.port);
+        let gateway = Gateway::start(directory, &proxy, pstn.port);
         let domain = domain.map_or_else(|| format!("127.0.0.1:{}", gateway.port), str::to_owned);
         let phone = |user, calls| Phone::start(directory, user, &domain, calls, gateway.port);
         let phones = ["2001", "2002", "2003", "2004"].map(|user| phone(user, "call.xml")).into();

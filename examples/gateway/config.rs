@@ -190,6 +190,7 @@ fn limits(mut keys: Section, into: &mut Limits) -> Result<(), Wrong> {
     keys.set("emergency_reserve", &mut into.emergency_reserve)?;
     keys.set("max_udp_request", &mut into.max_udp_request)?;
     keys.set("max_connections", &mut into.max_connections)?;
+    keys.set("max_connections_of_host", &mut into.max_connections_of_host)?;
     keys.set("max_dialled", &mut into.max_dialled)?;
     keys.set("max_buffered", &mut into.max_buffered)?;
     keys.set("connect_time", &mut into.connect_time)?;
@@ -267,6 +268,7 @@ mod tests {
             emergency_reserve = 10
             max_udp_request = 1400
             max_connections = 50
+            max_connections_of_host = 20
             max_dialled = 5
             max_buffered = 100000
             connect_time = "1s"
@@ -314,6 +316,7 @@ mod tests {
         expected.limits.emergency_reserve = 10;
         expected.limits.max_udp_request = 1400;
         (expected.limits.max_connections, expected.limits.max_dialled) = (50, 5);
+        expected.limits.max_connections_of_host = 20;
         expected.limits.max_buffered = 100_000;
         expected.limits.connect_time = Duration::from_secs(1);
         expected.limits.connection_idle = Duration::from_mins(5);

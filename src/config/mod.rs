@@ -221,6 +221,8 @@ pub struct Limits {
     pub max_udp_request: usize,
     /// Connections at most, those that we opened among them. Default: 10,000.
     pub max_connections: usize,
+    /// Connections from one host at most. Default: 1,000.
+    pub max_connections_of_host: usize,
     /// Connections that we open at most. Default: 1,000.
     pub max_dialled: usize,
     /// Bytes of unfinished messages in all connections together. Default: 64 MiB.
@@ -241,6 +243,7 @@ impl Default for Limits {
             emergency_reserve: 1_000,
             max_udp_request: 1_300,
             max_connections: 10_000,
+            max_connections_of_host: 1_000,
             max_dialled: 1_000,
             max_buffered: 64 << 20,
             connect_time: Duration::from_millis(1_500),

@@ -191,6 +191,7 @@ impl Settings {
         )?;
         at_least_one("limits.max_transactions", limits.max_transactions)?;
         at_least_one("limits.max_connections", limits.max_connections)?;
+        at_least_one("limits.max_connections_of_host", limits.max_connections_of_host)?;
         ensure(
             (500..=65_535).contains(&limits.max_udp_request),
             "limits.max_udp_request",

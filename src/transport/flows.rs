@@ -10,7 +10,7 @@ use crate::message::{ConnectionEnd, Frame, FrameError};
 use crate::time::{Instant, Timers};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// For how long no connection is tried for a large request where one was refused, and of how many addresses that is known.
@@ -28,6 +28,8 @@ pub struct Flows {
     by_remote: BTreeSet<(Transport, SocketAddr, FlowId)>,
     /// Our addresses, and how many flows and listeners have them.
     locals: BTreeMap<SocketAddr, usize>,
+    /// How many connections each host has.
+    hosts: BTreeMap<IpAddr, usize>,
     /// When connections are looked at: those that never came about, and those that nobody uses.
     due: Timers<FlowId>,
     /// Who takes no TCP, until when that is believed.
@@ -41,16 +43,16 @@ pub struct Flows {
 impl Flows {
     /// Adds a packet socket.
     pub fn open(&mut self, id: FlowId, flow: Flow) {
-        self.add_local(flow.local);
+        add(&mut self.locals, flow.local);
         if let Some(old) = self.packets.insert(id, flow) {
-            self.remove_local(old.local);
+            remove(&mut self.locals, old.local);
         }
     }
 
     /// Adds an address where connections are taken, which lets us open some as well.
     pub fn listen(&mut self, transport: Transport, local: SocketAddr) {
         if self.listeners.insert((transport, local)) {
-            self.add_local(local);
+            add(&mut self.locals, local);
         }
     }
 
@@ -63,7 +65,9 @@ impl Flows {
         remote: SocketAddr,
         limits: &Limits,
     ) -> bool {
-        let has_room = self.connections.len() < limits.max_connections;
+        let of_host = self.hosts.get(&remote.ip()).copied().unwrap_or_default();
+        let has_room =
+            self.connections.len() < limits.max_connections && of_host < limits.max_connections_of_host;
         if has_room && !self.connections.contains_key(&id) {
             self.add(id, Connection::new(now, flow, remote, ConnectionEnd::Accepted, limits));
             self.due.arm(now + limits.connection_idle, id);
@@ -93,7 +97,8 @@ impl Flows {
 
     fn add(&mut self, id: FlowId, connection: Connection) {
         self.by_remote.insert((connection.flow.transport, connection.remote, id));
-        self.add_local(connection.flow.local);
+        add(&mut self.locals, connection.flow.local);
+        add(&mut self.hosts, connection.remote.ip());
         self.dialled += usize::from(id.is_dialled());
         self.connections.insert(id, connection);
     }
@@ -101,7 +106,7 @@ impl Flows {
     /// Removes a flow. What it was, if it was a connection.
     pub(crate) fn close(&mut self, now: Instant, id: FlowId) -> Option<Ended> {
         if let Some(flow) = self.packets.remove(&id) {
-            self.remove_local(flow.local);
+            remove(&mut self.locals, flow.local);
             return None;
         }
         let connection = self.connections.remove(&id)?;
@@ -109,7 +114,8 @@ impl Flows {
         for reached in [Some(remote), connection.alias].into_iter().flatten() {
             self.by_remote.remove(&(transport, reached, id));
         }
-        self.remove_local(connection.flow.local);
+        remove(&mut self.locals, connection.flow.local);
+        remove(&mut self.hosts, remote.ip());
         self.dialled -= usize::from(id.is_dialled());
         self.buffered -= connection.buffered();
         let is_refused = !connection.is_up;
@@ -264,17 +270,17 @@ impl Flows {
         }
         None
     }
+}
 
-    fn add_local(&mut self, local: SocketAddr) {
-        *self.locals.entry(local).or_default() += 1;
-    }
+fn add<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
+    *counts.entry(key).or_default() += 1;
+}
 
-    fn remove_local(&mut self, local: SocketAddr) {
-        if let Some(count) = self.locals.get_mut(&local) {
-            *count -= 1;
-            if *count == 0 {
-                self.locals.remove(&local);
-            }
+fn remove<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
+    if let Some(count) = counts.get_mut(&key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&key);
         }
     }
 }
@@ -307,7 +313,7 @@ mod tests {
         assert_eq!(flows.buffered(), 7);
         assert_eq!(flows.connection_to(Transport::Tcp, at("10.0.0.2:5070")), Some(id));
         assert!(flows.close(now, id).is_some_and(|ended| !ended.is_refused));
-        assert_eq!((flows.buffered(), flows.dialled, flows.by_remote.len()), (0, 0, 0));
+        assert_eq!((flows.buffered(), flows.dialled, flows.by_remote.len(), flows.hosts.len()), (0, 0, 0, 0));
         assert!(flows.is_local(at("10.0.0.1:5060")), "we still listen there");
     }
 

@@ -316,6 +316,16 @@ fn connections_beyond_the_limit_are_refused_and_counted() {
 }
 
 #[test]
+fn one_host_cannot_take_all_connections() {
+    let mut rig = tcp_rig(Rig::lost_with(|settings| settings.limits.max_connections_of_host = 2));
+    for n in 10..14 {
+        rig.accept(n, Transport::Tcp, MALLORY);
+    }
+    rig.accept(14, Transport::Tcp, ALICE_OUT);
+    assert_eq!(rig.closed, [FlowId(12), FlowId(13)]);
+}
+
+#[test]
 fn unfinished_messages_beyond_the_limit_cost_the_connection() {
     let mut rig = tcp_rig(Rig::lost_with(|settings| settings.limits.max_buffered = 65_535));
     let half = "OPTIONS sip:h SIP/2.0\r\nX: ".to_owned() + &"x".repeat(40_000);

@@ -71,6 +71,36 @@ fn every_request_gets_one_final_response_on_good_lines() {
     hold(64, life(40, 0), |life| ensure_all_answered_once(&mut life.live(|_, _| {})));
 }
 
+/// Two of the phones have TCP; one of them has it break now and then.
+#[test]
+fn every_request_gets_one_final_response_over_connections() {
+    hold(64, life(40, 0), |life| {
+        let mut lived = life.begin();
+        let (sas, phones) = (lived.branch.sas, [lived.branch.phones[0], lived.branch.phones[1]]);
+        for phone in phones {
+            let address = lived.branch.net.address(phone);
+            lived.branch.net.act(sas, |sas, io| sas.takes_tcp_from(io, address));
+            lived.branch.net.act(phone, |phone, io| {
+                phone.has_tcp();
+                phone.register(io);
+            });
+        }
+        let address = lived.branch.net.address(phones[0]);
+        for step in &life.steps {
+            for phone in phones {
+                if lived.branch.net.is_alive(phone) {
+                    lived.branch.net.act(phone, |phone, _| phone.has_tcp());
+                }
+            }
+            lived.take(step);
+            if matches!(step, Step::Rubbish(_)) {
+                lived.branch.net.act(sas, |sas, io| sas.breaks(io, address));
+            }
+        }
+        ensure_all_answered_once(&mut lived);
+    });
+}
+
 #[test]
 fn every_request_gets_one_final_response_on_bad_lines() {
     hold(64, life(40, 10), |life| ensure_all_answered_once(&mut life.live(|_, _| {})));

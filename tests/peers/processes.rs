@@ -115,9 +115,17 @@ pub(crate) enum Cut {
     Frozen,
 }
 
+/// How the branch reaches its proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    Udp,
+    Tcp,
+}
+
 /// The central proxy and registrar.
 #[derive(Debug)]
 pub(crate) struct Kamailio {
+    line: Line,
     process: Option<Process>,
     directory: PathBuf,
     pub(crate) port: u16,
@@ -134,9 +142,9 @@ pub(crate) struct Registration {
 }
 
 impl Kamailio {
-    pub(crate) fn start(directory: &Path) -> Self {
-        let mut proxy =
-            Self { process: None, directory: directory.to_owned(), port: free_port(), rpc: free_port() };
+    pub(crate) fn start(directory: &Path, line: Line) -> Self {
+        let (process, directory) = (None, directory.to_owned());
+        let mut proxy = Self { line, process, directory, port: free_port(), rpc: free_port() };
         proxy.run();
         proxy
     }
@@ -154,6 +162,15 @@ impl Kamailio {
             .arg("-Y")
             .arg(&self.directory)
             .args(["-l", &format!("udp:127.0.0.1:{}", self.port)])
+            .args(match self.line {
+                Line::Udp => vec!["-T".to_owned()],
+                Line::Tcp => vec![
+                    "-N".to_owned(),
+                    "1".to_owned(),
+                    "-l".to_owned(),
+                    format!("tcp:127.0.0.1:{}", self.port),
+                ],
+            })
             .args(["-A", &format!("RPC_SOCKET=\"udp:127.0.0.1:{}\"", self.rpc)])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -243,15 +260,18 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Starts it with the defaults, between the proxy and the PSTN gateway.
-    pub(crate) fn start(directory: &Path, proxy: u16, pstn: u16) -> Self {
+    pub(crate) fn start(directory: &Path, proxy: &Kamailio, pstn: u16) -> Self {
         let port = free_port();
+        let by = if proxy.line == Line::Tcp { ";transport=tcp" } else { "" };
+        let proxy = proxy.port;
         let configuration = directory.join("gateway.toml");
         let text = format!(
             r#"
 [listen]
 udp = ["127.0.0.1:{port}"]
+tcp = ["127.0.0.1:{port}"]
 [proxy_set]
-targets = ["sip:127.0.0.1:{proxy}"]
+targets = ["sip:127.0.0.1:{proxy}{by}"]
 keepalive_interval = "4s"
 keepalive_interval_down = "4s"
 reprobe_interval = "250ms"

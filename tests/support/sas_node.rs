@@ -177,7 +177,10 @@ impl Node for SasNode {
     }
 
     fn unreachable(&mut self, io: &mut Io<'_>, to: SocketAddr) {
-        self.handle(io, Event::SendFailed { flow: FLOW, to });
+        match self.streams.contains_key(&to) {
+            true => self.breaks(io, to),
+            false => self.handle(io, Event::SendFailed { flow: FLOW, to }),
+        }
     }
 
     fn tick(&mut self, io: &mut Io<'_>) {

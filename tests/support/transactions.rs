@@ -62,11 +62,13 @@ pub struct Clients<P> {
     live: BTreeMap<(String, String), Client<P>>,
     /// Breaches of the rule that a request gets one final response.
     pub anomalies: Vec<String>,
+    /// It goes by a connection: nothing is sent again (17.1.1.2, 17.1.2.2).
+    pub is_reliable: bool,
 }
 
 impl<P> Default for Clients<P> {
     fn default() -> Self {
-        Self { live: BTreeMap::new(), anomalies: Vec::new() }
+        Self { live: BTreeMap::new(), anomalies: Vec::new(), is_reliable: false }
     }
 }
 
@@ -85,7 +87,7 @@ impl<P: Clone> Clients<P> {
             to,
             purpose,
             phase: Phase::Calling,
-            resend_at: Some(io.now + T1),
+            resend_at: (!self.is_reliable).then_some(io.now + T1),
             interval: T1,
             ends_at: Some(io.now + GIVE_UP),
             finals: Vec::new(),

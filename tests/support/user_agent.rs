@@ -99,6 +99,11 @@ impl UserAgent {
         }
     }
 
+    /// From now on it has a connection to its proxy: nothing is sent again.
+    pub fn has_tcp(&mut self) {
+        self.clients.is_reliable = true;
+    }
+
     pub fn aor(&self) -> String {
         format!("sip:{}@{}", self.user, self.domain)
     }
