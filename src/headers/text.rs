@@ -129,17 +129,19 @@ pub(super) fn on_one_line(text: &str) -> Cow<'_, str> {
     Cow::Owned(whole)
 }
 
-/// Writes text as `quoted-string = SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE`.
+/// Writes text as `quoted-string = SWS DQUOTE *(qdtext / quoted-pair ) DQUOTE`: control characters stand in pairs only, and line ends
+/// not even there, so they become spaces.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_char('"')?;
         for c in self.0.chars() {
-            if matches!(c, '"' | '\\') {
-                f.write_char('\\')?;
+            match c {
+                '\r' | '\n' => f.write_char(' ')?,
+                '"' | '\\' | '\0'..='\x08' | '\x0b'..='\x1f' | '\x7f' => write!(f, "\\{c}")?,
+                _ => f.write_char(c)?,
             }
-            f.write_char(c)?;
         }
         f.write_char('"')
     }
@@ -272,6 +274,8 @@ mod tests {
         assert_eq!(unquoted(r#""a \"b\" \\""#), r#"a "b" \"#);
         assert_eq!(unquoted("plain"), "plain");
         assert_eq!(Quoted(r#"a "b" \"#).to_string(), r#""a \"b\" \\""#);
+        assert_eq!(Quoted("a\x0fb\tc\r\nd").to_string(), "\"a\\\x0fb\tc  d\"");
+        assert_eq!(unquoted(&Quoted("a\x0f\x7f").to_string()), "a\x0f\x7f");
     }
 
     #[test]
