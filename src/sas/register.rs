@@ -75,7 +75,7 @@ impl Sas {
         });
         match registered {
             Ok(registered) => {
-                let tag = self.world.rng.token();
+                let tag = self.transactions.stateless_tag(request);
                 let response = pass.confirm(ResponseBuilder::new(request, from.address, 200, tag.as_str()));
                 out.extend(registered.changes.iter().map(Notice::changed));
                 (200, registered.write_to(response).finish_or_500())
