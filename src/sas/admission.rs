@@ -127,7 +127,7 @@ impl Sas {
         }
     }
 
-    fn turned_away(&mut self, request: &Request, from: Peer, fault: Fault) -> TurnedAway {
+    fn turned_away(&self, request: &Request, from: Peer, fault: Fault) -> TurnedAway {
         let response = self.refusal(request, from, &fault);
         TurnedAway { status: fault.status, response, is_stale: false, news: Some(fault) }
     }

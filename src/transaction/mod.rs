@@ -472,4 +472,6 @@ fn rearm(timers: &mut Timers<Due>, slot: &mut Option<TimerId>, at: Instant, due:
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -143,7 +143,7 @@ fn f5_answers_are_no_weapon_against_others() {
     for claim in [
         VICTIM.to_owned(),
         format!("{VICTIM};maddr=203.0.113.5"),
-        format!("victim.example;received=203.0.113.5"),
+        "victim.example;received=203.0.113.5".to_owned(),
     ] {
         let via = format!("SIP/2.0/UDP {claim};branch=z9hG4bKf5");
         let text = request("INVITE", "sip:nobody@nowhere.example", "f5")
