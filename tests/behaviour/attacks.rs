@@ -317,6 +317,7 @@ fn f12_what_a_transaction_is_hashed_to_depends_on_a_secret() {
             flow: FLOW,
             transport: sip_survivability::transport::Transport::Udp,
             local: address(SAS),
+            remote: None,
         });
         rig.feed_one(ALICE, request("INVITE", "nobody:x", "f12")).header("To").to_owned()
     };
