@@ -2,7 +2,7 @@
 
 use super::lex::{is_lws, is_word, separator, sws, token};
 use super::{Params, ValueError, params};
-use crate::uri::HostPort;
+use crate::uri::{Host, HostPort};
 use nom::bytes::complete::{tag, tag_no_case, take_while1};
 use nom::sequence::delimited;
 use nom::{IResult, Parser};
@@ -101,10 +101,16 @@ impl<'a> Via<'a> {
     }
 
     /// Where a response goes to whose topmost Via this is, over UDP, by RFC 3261 18.2.2 and RFC 3581 section 4, if the
-    /// request came from `source`: back to the source's port where the sender asked for that, else to the port that it
-    /// claims.
+    /// request came from `source`: to its `maddr`, back to the source's port where the sender asked for that, else to the port
+    /// that it claims.
+    ///
+    /// A `maddr` counts where it is the source's own address, or both are addresses of private networks. Whoever asks from the
+    /// Internet could have anybody else flooded with our answers.
     #[must_use]
     pub fn response_address(&self, source: SocketAddr) -> SocketAddr {
+        if let Some(maddr) = self.maddr().filter(|maddr| may_answer_for(*maddr, source.ip())) {
+            return SocketAddr::new(maddr, self.sent_by.port.unwrap_or(5060));
+        }
         match self.rport() {
             Some(_) => source,
             None => SocketAddr::new(source.ip(), self.sent_by.port.unwrap_or(5060)),
@@ -124,6 +130,11 @@ impl<'a> Via<'a> {
         text.trim_start_matches('[').trim_end_matches(']').parse().ok()
     }
 
+    /// The address that the sender wants its responses sent to (RFC 3261 18.2.2), if it is one.
+    fn maddr(&self) -> Option<IpAddr> {
+        Host::parse(self.params.value("maddr")?)?.ip()
+    }
+
     /// RFC 3581: `Some(None)` asks for the source port, `Some(Some(port))` states it.
     #[must_use]
     pub const fn rport(&self) -> Option<Option<u16>> {
@@ -135,6 +146,19 @@ impl<'a> Via<'a> {
 impl fmt::Display for Via<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SIP/2.0/{} {}{}", self.transport, self.sent_by, self.params)
+    }
+}
+
+/// Whether what came from `source` may have its answer sent to `maddr`.
+fn may_answer_for(maddr: IpAddr, source: IpAddr) -> bool {
+    maddr == source || (is_private(maddr) && is_private(source))
+}
+
+/// An address of a network that the Internet does not reach.
+const fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
     }
 }
 
@@ -223,6 +247,21 @@ mod tests {
         assert_eq!(address("SIP/2.0/UDP 10.0.0.1:5070;rport"), "192.0.2.7:4000");
         assert_eq!(address("SIP/2.0/UDP 10.0.0.1:5070"), "192.0.2.7:5070");
         assert_eq!(address("SIP/2.0/UDP phone.example"), "192.0.2.7:5060");
+    }
+
+    #[test]
+    fn responses_go_to_the_maddr_within_private_networks() {
+        let address = |source: &str, text| {
+            Via::parse(text).unwrap().response_address(source.parse().unwrap()).to_string()
+        };
+        let maddr = "SIP/2.0/UDP phone.example:5070;maddr=10.0.0.9;rport";
+        assert_eq!(address("192.168.0.7:4000", maddr), "10.0.0.9:5070");
+        assert_eq!(address("127.0.0.1:4000", "SIP/2.0/UDP h;maddr=127.0.0.2"), "127.0.0.2:5060");
+        assert_eq!(address("[fd00::1]:4000", "SIP/2.0/UDP h;maddr=[fd00::2]"), "[fd00::2]:5060");
+        assert_eq!(address("192.0.2.7:4000", maddr), "192.0.2.7:4000", "from outside");
+        assert_eq!(address("10.0.0.7:4000", "SIP/2.0/UDP h;maddr=192.0.2.9;rport"), "10.0.0.7:4000");
+        assert_eq!(address("10.0.0.7:4000", "SIP/2.0/UDP h;maddr=224.0.1.75;rport"), "10.0.0.7:4000");
+        assert_eq!(address("10.0.0.7:4000", "SIP/2.0/UDP h;maddr=h.example;rport"), "10.0.0.7:4000");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What forwarding changes in a message (RFC 3261 16.6 steps 1 to 8, 16.7 step 3), and loop detection (16.3 step 4).
 
 use super::context::Plan;
-use crate::headers::field::MaxBreadth;
+use crate::headers::field::{MaxBreadth, Privacy};
 use crate::headers::{Auth, HeaderName, NameAddr};
 use crate::message::{Edits, Request, Response};
 use crate::rng::Token;
-use crate::routing::{Source, Target, address_of, as_request_uri};
+use crate::routing::{Hop, Source, Target, address_of, as_request_uri};
 use crate::transport::{Ctx, Flow, FlowId, Flows, Peer, Transport};
 use bytes::Bytes;
 use siphasher::sip::SipHasher13;
@@ -95,6 +95,9 @@ fn forward_by(
     {
         consume_credentials(&mut edits, request, keyring.policy().realm.as_str());
     }
+    if !may_assert(request, plan.source, target.hop) {
+        edits.remove_all(HeaderName::PAssertedIdentity);
+    }
     if plan.path {
         edits.insert_first(HeaderName::Path, format_args!("<{}>", local.uri(false)));
     }
@@ -152,6 +155,16 @@ pub(crate) fn breadth_of(request: &Request) -> u32 {
     let asked = request.typed::<MaxBreadth>().ok().and_then(|breadth| u32::try_from(breadth.get()).ok());
     // An emergency call goes out whatever it asks; all else with no breadth has been refused.
     asked.unwrap_or(MAX_BREADTH).clamp(1, MAX_BREADTH)
+}
+
+/// Whether what `request` asserts of its sender goes along to `hop` (RFC 3325): proxies and gateways are trusted, phones are not. What
+/// a phone asserts is nobody's to believe (section 5), and what is to be kept from phones is (section 7).
+fn may_assert(request: &Request, source: Source, hop: Hop) -> bool {
+    let is_told = || hop == Hop::User || hop == Hop::Address;
+    request.first(HeaderName::PAssertedIdentity).is_none()
+        || (source != Source::User
+            && !(is_told()
+                && request.find::<Privacy>().ok().flatten().is_some_and(|privacy| privacy.asks_for("id"))))
 }
 
 /// Takes the credentials for `realm`, which is ours, out of what goes to a phone or a gateway (RFC 3261 22.3: they apply "only to

@@ -310,6 +310,12 @@ impl Proxy {
         self.reap(ctx.now, id);
     }
 
+    /// Who sent the request that waits for an answer as `server`.
+    pub(crate) fn source_of(&self, server: ServerId) -> Option<Peer> {
+        let id = self.by_server.get(&server)?;
+        self.contexts.get(id.0).map(|context| context.source)
+    }
+
     /// A CANCEL came for the INVITE `server` (RFC 3261 16.10).
     pub(crate) fn cancel(
         &mut self,
@@ -413,7 +419,8 @@ impl Proxy {
 
 /// Answers with a refusal of our own.
 fn refuse(ctx: &mut Ctx<'_>, transactions: &mut Transactions, context: &ResponseContext, status: u16) {
-    let (request, fault, tag) = (&context.request, Fault::new(status), ctx.rng.token());
+    let (request, fault) = (&context.request, Fault::new(status));
+    let tag = transactions.stateless_tag(request);
     let response = ResponseBuilder::new(request, context.source.address, status, tag.as_str());
     transactions.respond(ctx, context.server, status, response.finish_or_500());
     ctx.out.note_refusal(request, &fault);

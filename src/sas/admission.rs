@@ -110,7 +110,7 @@ impl Sas {
     }
 
     fn challenged(&mut self, role: Role, request: &Request, from: Peer, unproven: Unproven) -> TurnedAway {
-        let (tag, status) = (self.world.rng.token(), role.status());
+        let (tag, status) = (self.transactions.stateless_tag(request), role.status());
         let mut response = ResponseBuilder::new(request, from.address, status, tag.as_str());
         if let Some(authenticator) = &mut self.authenticator {
             for challenge in authenticator.challenges(self.world.now, from.address.ip(), unproven) {
@@ -127,7 +127,7 @@ impl Sas {
         }
     }
 
-    fn turned_away(&mut self, request: &Request, from: Peer, fault: Fault) -> TurnedAway {
+    fn turned_away(&self, request: &Request, from: Peer, fault: Fault) -> TurnedAway {
         let response = self.refusal(request, from, &fault);
         TurnedAway { status: fault.status, response, is_stale: false, news: Some(fault) }
     }

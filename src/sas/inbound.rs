@@ -11,6 +11,7 @@ use crate::routing::{Hop, Source, Target, redirect};
 use crate::transaction::{ClientId, RequestMatch, ResponseMatch, ServerId};
 use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
+use crate::uri::Scheme;
 use bytes::Bytes;
 
 /// Methods that we answer or relay (RFC 3261 20.5).
@@ -131,12 +132,24 @@ impl Sas {
     fn validate(&self, request: &Request, source: Source) -> Result<(), Fault> {
         let is_loop = |request: &Request| is_loop(request, source, &self.world.flows);
         let rules = Rules::proxy().as_final_recipient().seen_before(&is_loop);
+        // RFC 3261 10.3: a REGISTER that we answer goes no further, so that its hops do not count.
+        let is_registrar = self.mode.state() == State::Emergency;
+        let rules = if is_registrar { rules.as_registrar() } else { rules };
+        let rules = if self.lacks_tls(request) { rules.schemes(&["sip", "tel"]) } else { rules };
         // The limits of the parser are the branch's.
         let rules = rules.max_message(usize::MAX).max_fields(usize::MAX);
         let asks = request.first(HeaderName::ProxyRequire).or_else(|| request.first(HeaderName::MaxBreadth));
         // A call to an emergency number is not refused for anything that it can do without.
         let rules = if asks.is_some() && self.is_emergency_call(request) { rules.lenient() } else { rules };
         request.validate_as(&rules)
+    }
+
+    /// RFC 3261 26.2.2: what asks for TLS on each hop gets it or goes nowhere. Without a flow that has it, `sips` is no scheme of ours;
+    /// but an emergency call goes, and so does what belongs to a call that is up.
+    fn lacks_tls(&self, request: &Request) -> bool {
+        let is_sips = request.uri().is_ok_and(|uri| uri.scheme() == Scheme::Sips);
+        let is_open = !request.is_in_dialog() && !self.is_emergency_call(request);
+        is_sips && is_open && !self.world.flows.offers_tls()
     }
 
     /// A proxy that was frozen reads, when it wakes, the INVITEs that it was sent meanwhile, and calls phones for calls that
@@ -160,7 +173,19 @@ impl Sas {
         let Some(invite) = self.transactions.invite_of(&request) else {
             return self.relay_cancel(&Arrival { server, request, from, source }, out);
         };
-        self.answer_ok(server, &request, from, out);
+        // 22.1: nobody can be asked for the password of a CANCEL, which is taken from "the same hop that sent the request being
+        // canceled".
+        let caller = self.proxy.source_of(invite);
+        if caller.is_some_and(|caller| caller.address.ip() != from.address.ip()) {
+            self.refuse(server, &request, from, &Fault::new(481), out);
+            // The caller's own CANCEL must not be taken for this one come again.
+            return self.transactions.abandon(server);
+        }
+        // 9.2: "the To tag of the response to the CANCEL and the To tag in the response to the original request SHOULD be the same".
+        let early = self.transactions.early_tag(invite);
+        let tag = self.transactions.stateless_tag(&request);
+        let ok = ResponseBuilder::new(&request, from.address, 200, early.as_deref().unwrap_or(tag.as_str()));
+        self.transactions.respond(&mut self.world.ctx(out), server, 200, ok.finish_or_500());
         self.proxy.cancel(&mut self.world.ctx(out), &mut self.transactions, invite, &request);
     }
 
@@ -176,7 +201,7 @@ impl Sas {
 
     /// 200, with what we can do where an OPTIONS asks for it (RFC 3261 11.2).
     pub(super) fn answer_ok(&mut self, server: ServerId, request: &Request, from: Peer, out: &mut Actions) {
-        let tag = self.world.rng.token();
+        let tag = self.transactions.stateless_tag(request);
         let mut response = ResponseBuilder::new(request, from.address, 200, tag.as_str());
         if request.method() == Method::Options {
             response = response
@@ -203,8 +228,8 @@ impl Sas {
         out.note_refusal(request, fault);
     }
 
-    pub(super) fn refusal(&mut self, request: &Request, from: Peer, fault: &Fault) -> Bytes {
-        let tag = self.world.rng.token();
+    pub(super) fn refusal(&self, request: &Request, from: Peer, fault: &Fault) -> Bytes {
+        let tag = self.transactions.stateless_tag(request);
         fault.answer(request, from.address, tag.as_str()).finish_or_500()
     }
 

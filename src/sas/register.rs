@@ -14,6 +14,7 @@ use crate::routing::{Outcome, Source, decide_register};
 use crate::transaction::{ClientId, ServerId};
 use crate::transport::{Outbox as _, Peer};
 use crate::upstream::TargetId;
+use crate::uri::Host;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -60,9 +61,10 @@ impl Sas {
         out: &mut Actions,
     ) -> (u16, Bytes) {
         let registration_time = self.world.config.sas.registration_time;
+        let is_sound = request.validate_as(&REGISTRAR).and_then(|()| self.check_domain(request));
         let rng = &mut self.world.rng;
         let grant = |asked: Option<Duration>| granted(asked, registration_time, rng);
-        let registered = request.validate_as(&REGISTRAR).and_then(|()| {
+        let registered = is_sound.and_then(|()| {
             let registrar = &mut self.registrar;
             registrar.register(self.world.now, request, from, &self.world.home, home, grant).map_err(
                 |refusal| {
@@ -73,7 +75,7 @@ impl Sas {
         });
         match registered {
             Ok(registered) => {
-                let tag = self.world.rng.token();
+                let tag = self.transactions.stateless_tag(request);
                 let response = pass.confirm(ResponseBuilder::new(request, from.address, 200, tag.as_str()));
                 out.extend(registered.changes.iter().map(Notice::changed));
                 (200, registered.write_to(response).finish_or_500())
@@ -83,6 +85,22 @@ impl Sas {
                 (fault.status, self.refusal(request, from, &fault))
             }
         }
+    }
+
+    /// RFC 3261 10.3 step 5: an address of record that is none of the domain that is asked, which is ours. Only where the site says
+    /// which domains are: without, phones are served by whatever name they know us.
+    fn check_domain(&self, request: &Request) -> Result<(), Fault> {
+        let (Ok(domain), Ok(to)) = (request.uri(), request.to()) else {
+            return Ok(());
+        };
+        let (domain, aor) = (domain.host(), to.uri.host());
+        let is_home = |host: Option<Host<'_>>| host.is_some_and(|host| self.world.home.contains(host));
+        let is_valid =
+            !to.uri.is_sip() || to.uri.is_user_phone() || is_home(aor) || aor == domain || !is_home(domain);
+        if is_valid || self.world.config.domains.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::because(404, "No Such Address Of Record"))
     }
 
     /// The proxy left a REGISTER unanswered: the user is served here, and the ledger says that the proxy may yet know.

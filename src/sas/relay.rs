@@ -333,7 +333,7 @@ impl Sas {
                 )
             }
             Outcome::Answer(200) => {
-                let tag = self.world.rng.token();
+                let tag = self.transactions.stateless_tag(&request);
                 let ok = crate::message::ResponseBuilder::new(&request, from.address, 200, tag.as_str())
                     .finish_or_500();
                 self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, 200, ok);

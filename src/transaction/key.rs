@@ -53,9 +53,11 @@ impl KeyHasher {
         hash.finish()
     }
 
-    /// 64 bits that only we can tell of the transaction that `request` would belong to.
+    /// 64 bits that only we can tell of the transaction that `request` would belong to. A CANCEL has those of its INVITE.
     pub(super) fn stateless(&self, request: &Request) -> u64 {
-        let Key(high, low) = self.server_key(request);
+        let is_cancel = request.method() == Method::Cancel;
+        let Key(high, low) =
+            if is_cancel { self.server_key_as(request, Method::Invite) } else { self.server_key(request) };
         let mut hash = self.start();
         hash.part(b"stateless").part(&high.to_be_bytes()).part(&low.to_be_bytes());
         hash.finish().0

@@ -17,7 +17,7 @@ mod slab;
 
 use crate::config::Config;
 use crate::headers::Method;
-use crate::message::{Request, Response};
+use crate::message::{Message, ParseLimits, Request, Response};
 use crate::rng::Token;
 use crate::time::{Instant, TimerId, Timers};
 use crate::transport::{Ctx, FlowId, Peer, Transport};
@@ -190,7 +190,8 @@ impl Transactions {
         RequestMatch::New(id)
     }
 
-    /// The tag of an answer that has no transaction: the same for each retransmission (RFC 3261 8.2.7), and for the ACK.
+    /// The tag of our own answers to `request`: the same for each retransmission without a transaction (RFC 3261 8.2.7), for the
+    /// ACK, however late it comes, and for the CANCEL (9.2).
     pub(crate) fn stateless_tag(&self, request: &Request) -> Token {
         Token::of(self.hasher.stateless(request))
     }
@@ -225,6 +226,16 @@ impl Transactions {
                 RequestMatch::Absorbed
             }
         }
+    }
+
+    /// The tag of To that the sender of the INVITE `id` has heard latest, if it has heard one and no final response yet.
+    pub(crate) fn early_tag(&self, id: ServerId) -> Option<String> {
+        let response = self.servers.get(id.0)?.machine.provisional()?;
+        let limits = ParseLimits::new(usize::MAX, usize::MAX);
+        let Ok(Message::Response(response)) = Message::parse_within(response.clone(), &limits) else {
+            return None;
+        };
+        response.to().ok()?.tag().map(str::to_owned)
     }
 
     /// The INVITE transaction that a CANCEL means (RFC 3261 9.2).
@@ -460,5 +471,7 @@ fn rearm(timers: &mut Timers<Due>, slot: &mut Option<TimerId>, at: Instant, due:
     *slot = Some(timers.arm(at, due));
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

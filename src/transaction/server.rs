@@ -108,6 +108,21 @@ impl ServerMachine {
         }
     }
 
+    /// The latest provisional response to an INVITE that has had no other.
+    pub(super) const fn provisional(&self) -> Option<&Bytes> {
+        match self {
+            Self::Invite(InviteServer::Proceeding { response }) => response.as_ref(),
+            Self::Invite(
+                InviteServer::Completed { .. } | InviteServer::Confirmed | InviteServer::Accepted,
+            )
+            | Self::NonInvite(
+                NonInviteServer::Trying
+                | NonInviteServer::Proceeding { .. }
+                | NonInviteServer::Completed { .. },
+            ) => None,
+        }
+    }
+
     pub(super) fn on_ack(&mut self) -> AckStep {
         match self {
             Self::Invite(state @ InviteServer::Completed { .. }) => {

@@ -21,8 +21,8 @@ impl Outbox for Sent {
     fn note_refusal(&mut self, _: &Request, _: &crate::message::Fault) {}
 }
 
-struct Rig {
-    transactions: Transactions,
+pub(super) struct Rig {
+    pub(super) transactions: Transactions,
     config: Config,
     flows: Flows,
     rng: Rng,
@@ -31,7 +31,7 @@ struct Rig {
 }
 
 impl Rig {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with_limits(100, 10)
     }
 
@@ -61,18 +61,18 @@ impl Rig {
         act(&mut self.transactions, &mut ctx)
     }
 
-    fn start(&mut self, method: Method, name: &str) -> ClientId {
+    pub(super) fn start(&mut self, method: Method, name: &str) -> ClientId {
         let branch = "z9hG4bKours";
         let outgoing = Outgoing { method, name, branch, bytes: wire(name, branch).into(), peer: peer() };
         self.with(|t, ctx| t.start(ctx, outgoing, None))
     }
 
-    fn request(&mut self, name: &str, branch: &str) -> RequestMatch {
+    pub(super) fn request(&mut self, name: &str, branch: &str) -> RequestMatch {
         let request = request(&wire(name, branch));
         self.with(|t, ctx| t.on_request(ctx, &request, peer(), |_| false))
     }
 
-    fn server(&mut self, name: &str) -> ServerId {
+    pub(super) fn server(&mut self, name: &str) -> ServerId {
         match self.request(name, "z9hG4bKtheirs") {
             RequestMatch::New(id) => id,
             other @ (RequestMatch::Absorbed | RequestMatch::StrayAck | RequestMatch::Full) => {
@@ -81,13 +81,13 @@ impl Rig {
         }
     }
 
-    fn respond(&mut self, id: ServerId, name: &str, status: u16) {
+    pub(super) fn respond(&mut self, id: ServerId, name: &str, status: u16) {
         let request = request(&wire(name, "z9hG4bKtheirs"));
         let wire = ResponseBuilder::new(&request, PEER.parse().unwrap(), status, "t").finish().unwrap();
         self.with(|t, ctx| t.respond(ctx, id, status, wire));
     }
 
-    fn response(&mut self, name: &str, status: u16) -> ResponseMatch {
+    pub(super) fn response(&mut self, name: &str, status: u16) -> ResponseMatch {
         let text = format!(
             "SIP/2.0 {status} x\r\nVia: SIP/2.0/UDP us;branch=z9hG4bKours\r\nTo: <sip:b@h>;tag=2\r\nCSeq: 1 {name}\r\n\r\n"
         );
@@ -108,6 +108,32 @@ impl Rig {
         }
         self.now = end;
         (times, unanswered)
+    }
+
+    /// Adds what was sent since this was last asked: requests and responses, or the ACK of a refusal.
+    pub(super) fn take_sent(&mut self, done: &mut Vec<(u64, &'static str)>) {
+        let now = self.now.as_micros() / 1000;
+        let kind = |bytes: Bytes| if bytes.starts_with(b"ACK ") { "ACK" } else { "send" };
+        done.extend(self.sent.0.drain(..).map(|bytes| (now, kind(bytes))));
+    }
+
+    /// Lets `span` pass, and adds what was sent and what failed.
+    pub(super) fn wait(&mut self, span: Duration, done: &mut Vec<(u64, &'static str)>) {
+        let end = self.now + span;
+        while let Some(due) = self.transactions.next_timeout().filter(|due| *due <= end) {
+            self.now = due;
+            while self.with(|t, ctx| t.on_tick(ctx)).is_some() {
+                done.push((due.as_micros() / 1000, "fail"));
+            }
+            self.take_sent(done);
+        }
+        self.now = end;
+    }
+
+    /// Nothing can be delivered to the peer.
+    pub(super) fn fail(&mut self, done: &mut Vec<(u64, &'static str)>) {
+        let now = self.now.as_micros() / 1000;
+        done.extend(self.transactions.on_send_failed(peer()).into_iter().map(|_| (now, "fail")));
     }
 
     fn last_sent(&self) -> &str {

@@ -56,6 +56,11 @@ impl Flows {
         }
     }
 
+    /// Whether we take connections with TLS, and so may open some.
+    pub(crate) fn offers_tls(&self) -> bool {
+        self.listeners.iter().any(|(transport, _)| transport.is_secure())
+    }
+
     /// Adds a connection that the caller has taken. Whether there was room.
     pub(crate) fn accept(
         &mut self,

@@ -159,3 +159,38 @@ fn a_refusal_is_sent_again_until_its_ack_comes() {
     assert_eq!(rig.run(secs(40)), []);
     rig.drain();
 }
+
+/// RFC 3261 9.2: the 200 of a CANCEL has the tag of To that the answers to its INVITE have.
+#[test]
+fn the_200_of_a_cancel_has_the_tag_of_the_calls_own_answers() {
+    let (mut rig, call, invite) = calling();
+    let ringing = rig.feed_one(BOB, invite.answer(180, ""));
+    let sent = rig.feed(ALICE, same_transaction(&call, "CANCEL"));
+    assert_eq!(one(&sent, &format!("200 {ALICE}")).header("To"), ringing.header("To"));
+    let sent = rig.feed(BOB, invite.answer(487, ""));
+    assert_eq!(one(&sent, &format!("487 {ALICE}")).header("To"), ringing.header("To"));
+
+    // Where nobody has said one, it is that of our own refusal.
+    let (mut rig, call, invite) = calling();
+    rig.feed(BOB, invite.answer(100, ""));
+    let sent = rig.feed(ALICE, same_transaction(&call, "CANCEL"));
+    let tag = one(&sent, &format!("200 {ALICE}")).header("To").to_owned();
+    assert!(tag.contains(";tag="));
+    let sent = rig.run(secs(33));
+    assert_eq!(of(&sent, "487")[0].header("To"), tag);
+}
+
+/// The ACK of our own refusal is ours, also when it comes after all is over.
+#[test]
+fn a_late_ack_of_our_own_refusal_goes_nowhere() {
+    let mut rig = Rig::new();
+    rig.bind("alice", ALICE);
+    let call = request("INVITE", "nobody:bob", "late");
+    let refusal = rig.feed_one(ALICE, call.clone());
+    assert_eq!(refusal.brief(), format!("416 {ALICE}"));
+    rig.run(secs(40));
+    let to = "To: <sip:bob@office.example>";
+    let ack = same_transaction(&call, "ACK").replace("nobody:bob", BOB_URI);
+    assert_eq!(rig.feed(ALICE, ack.replace(to, &format!("To: {}", refusal.header("To")))), []);
+    one(&rig.feed(ALICE, ack.replace(to, &format!("{to};tag=another"))), &format!("ACK {PROXY}"));
+}

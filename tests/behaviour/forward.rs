@@ -214,3 +214,18 @@ fn calls_of_the_proxy_go_to_the_registered_contact_with_our_path_taken_off() {
     let unknown = from_to("INVITE", &format!("sip:nobody@{SAS}"), "p2", PROXY, "");
     assert_eq!(briefs(&rig.feed(PROXY, unknown)), [format!("404 {PROXY}")]);
 }
+
+/// RFC 3261 26.2.2: a request to a `sips:` URI goes over TLS or not at all. An emergency call goes; and a call that is up for a
+/// phone with such a Contact can be hung up.
+#[test]
+fn what_asks_for_tls_is_refused_where_there_is_none() {
+    for mut rig in [Rig::new(), Rig::lost()] {
+        rig.bind("bob", BOB);
+        let sent = rig.feed_one(ALICE, request("INVITE", "sips:bob@office.example", "s1"));
+        assert_eq!(sent.brief(), format!("416 {ALICE}"));
+        let sent = rig.feed(ALICE, request("INVITE", "sips:911@office.example", "s3"));
+        one(&sent, &format!("INVITE {GATEWAY}"));
+        let sent = rig.feed_one(ALICE, in_dialog("BYE", &format!("sips:bob@{BOB}"), "s4", &[]));
+        assert_eq!(sent.brief(), format!("BYE {BOB}"));
+    }
+}

@@ -2,6 +2,8 @@
 //! it holds.
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod cancel;

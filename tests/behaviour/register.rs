@@ -224,3 +224,11 @@ fn the_telling_learns_that_a_proxy_refuses_path() {
     let (bob, carol) = ("<sip:bob@office.example>".to_owned(), "<sip:carol@office.example>".to_owned());
     assert_eq!(paths, [(bob.clone(), true), (bob, false), (carol, false)]);
 }
+
+/// RFC 3261 10.3 and 16.3 step 3: hops count for what is sent on.
+#[test]
+fn a_register_without_hops_left_is_served_by_our_own_registrar_alone() {
+    let spent = reg(1).replace("Max-Forwards: 70", "Max-Forwards: 0");
+    assert_eq!(Rig::lost().feed_one(BOB, spent.clone()).brief(), format!("200 {BOB}"));
+    assert_eq!(Rig::new().feed_one(BOB, spent).brief(), format!("483 {BOB}"));
+}

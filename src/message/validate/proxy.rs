@@ -28,7 +28,9 @@ pub(super) fn scheme(check: &Check<'_>) -> Result<(), Fault> {
 /// Step 3. "If the request was for OPTIONS, the element MAY act as the final recipient".
 pub(super) fn hops(check: &Check<'_>) -> Result<(), Fault> {
     let is_spent = check.request.max_forwards()? == Some(0);
-    let is_for_us = check.rules.is_final_recipient && check.request.method() == Method::Options;
+    let (rules, method) = (check.rules, check.request.method());
+    let is_for_us = (rules.is_final_recipient && method == Method::Options)
+        || (rules.is_registrar && method == Method::Register);
     if is_spent && !is_for_us { Err(Fault::new(483)) } else { Ok(()) }
 }
 

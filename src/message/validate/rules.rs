@@ -48,6 +48,7 @@ pub struct Rules<'a> {
     pub(super) answers: &'a [&'a str],
     pub(super) has_keys: bool,
     pub(super) is_final_recipient: bool,
+    pub(super) is_registrar: bool,
     pub(super) seen_before: Option<&'a dyn Fn(&Request) -> bool>,
 }
 
@@ -123,6 +124,7 @@ impl<'a> Rules<'a> {
             answers: &[],
             has_keys: false,
             is_final_recipient: false,
+            is_registrar: false,
             seen_before: None,
         }
     }
@@ -204,6 +206,12 @@ impl<'a> Rules<'a> {
     #[must_use]
     pub const fn as_final_recipient(self) -> Self {
         Self { is_final_recipient: true, ..self }
+    }
+
+    /// The proxy is the registrar too (RFC 3261 10.3): it answers a REGISTER whose Max-Forwards is spent.
+    #[must_use]
+    pub const fn as_registrar(self) -> Self {
+        Self { is_registrar: true, ..self }
     }
 
     /// The test for a request that was here before: 482. At a proxy that is a loop, a Via of its own whose branch says that it
