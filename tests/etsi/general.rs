@@ -2,6 +2,7 @@
 
 use crate::rig::*;
 use crate::support::*;
+use sip_survivability::transport::Transport;
 
 fn text() -> String {
     request("MESSAGE", BOB_URI, "m")
@@ -101,6 +102,16 @@ fn sip_mg_pr_v_013() {
     for line in ["SIP/2.0 700 x", "SIP/2.0 20 x", "SIP/2.0 2000 x", "SIP/3.0 200 x"] {
         status_line(line, false);
     }
+}
+
+/// 18.1.1: what is larger than 1300 bytes goes by TCP where we can, and its Via says so.
+#[test]
+fn sip_mg_pr_v_015() {
+    let mut rig = served();
+    rig.listen(Transport::Tcp, SAS);
+    let sent = rig.feed_one(ALICE, with(&text(), &format!("Subject: {}", "x".repeat(1300))));
+    assert_ne!(sent.flow, FLOW);
+    assert!(sent.header("Via").starts_with(&format!("SIP/2.0/TCP {SAS};")), "{sent:?}");
 }
 
 /// 7.5: line ends before the start line are ignored.
