@@ -80,6 +80,7 @@
 //! | [`auth`] | digest authentication: challenge, check, answer |
 //! | [`mode`] | normal and emergency, and the way between them |
 //! | [`upstream`] | the health of the central proxies |
+//! | [`resolve`] | from a URI to the servers to try, RFC 3263 |
 //! | [`config`], [`time`], [`rng`], [`transport`] | what the others are given |
 //!
 //! # What it follows
@@ -87,6 +88,7 @@
 //! | RFC | what of it |
 //! |---|---|
 //! | 3261 | section 10 (registrar), 16 (stateful proxy), 17 (transactions), 18 (transport) over UDP, TCP, TLS and WebSocket; 19.1 URIs |
+//! | 3263, 2782 | NAPTR, SRV with weights, A and AAAA, in [`resolve`] |
 //! | 3327 | our Path in relayed REGISTERs, others' Path kept with the binding |
 //! | 3581 | `rport` and `received`, both ways |
 //! | 3966 | telephone numbers as URIs, and as users of SIP URIs |
@@ -96,7 +98,7 @@
 //! | 5658 | Record-Route on both sides where they differ in address or transport |
 //! | 5923 | `alias`: others' connections are used for requests to them |
 //! | 6026 | the Accepted states |
-//! | 7118 | SIP over WebSocket |
+//! | 7118 | SIP over WebSocket; its transports in URIs and in the DNS |
 //! | 7616, 8760 | digest with MD5, SHA-256 and SHA-512-256, `auth` and `auth-int`; the RFC 2069 form is taken too (3261 section 22) |
 //! | 3262, 3323, 3325, 3326, 3515, 3608, 3841, 3891, 3892, 3903, 3911, 4028, 4412, 5393, 5626, 5627, 5806, 6442, 6665, 6809, 7044, 7315, 7433, 7616, 7989, 8224, 8898 | their header fields, read and written by [`headers::field`] |
 
@@ -107,6 +109,7 @@ pub mod message;
 pub mod mode;
 mod proxy;
 pub mod registrar;
+pub mod resolve;
 pub mod rng;
 pub mod routing;
 mod sas;

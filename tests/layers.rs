@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Who may import whom.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("time", &[]),
     ("rng", &[]),
     ("uri", &[]),
@@ -16,6 +16,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("auth", &["time", "rng", "uri", "headers", "message"]),
     ("config", &["uri", "auth"]),
     ("transport", &["time", "rng", "uri", "config", "message"]),
+    ("resolve", &["time", "rng", "uri", "transport"]),
     ("transaction", &["time", "rng", "uri", "headers", "config", "message", "transport"]),
     ("mode", &["time", "config"]),
     ("upstream", &["time", "rng", "config", "mode"]),
@@ -33,6 +34,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "config",
             "message",
             "transport",
+            "resolve",
             "transaction",
             "mode",
             "upstream",
