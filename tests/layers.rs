@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("auth", &["time", "rng", "uri", "headers", "message"]),
     ("config", &["uri", "auth"]),
     ("transport", &["time", "rng", "uri", "config", "message"]),
-    ("resolve", &["time", "rng", "uri", "transport"]),
+    ("resolve", &["time", "rng", "uri"]),
     ("transaction", &["time", "rng", "uri", "headers", "config", "message", "transport"]),
     ("mode", &["time", "config"]),
     ("upstream", &["time", "rng", "config", "mode"]),

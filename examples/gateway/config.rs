@@ -30,6 +30,8 @@ let both register, and dial 1002 from the first. --help shows a configuration fo
 pub(crate) struct Site {
     pub(crate) udp: Vec<SocketAddr>,
     pub(crate) tcp: Vec<SocketAddr>,
+    /// Name servers; none: those of the system.
+    pub(crate) dns: Vec<SocketAddr>,
     pub(crate) config: Config,
     pub(crate) is_built_in: bool,
     advertise: Option<IpAddr>,
@@ -41,8 +43,22 @@ impl Site {
     /// The address that others reach a socket at that is bound there.
     pub(crate) fn local_address(&self, bound: SocketAddr) -> SocketAddr {
         let targets = self.config.proxies().iter().chain(self.config.gateways());
-        let peers: Vec<_> = targets.map(|target| target.address).collect();
+        let peers: Vec<_> =
+            targets.filter(|target| target.is_resolved()).map(|target| target.address).collect();
         local::reachable_at(bound, self.advertise, &peers)
+    }
+
+    /// Whether proxies or gateways have names.
+    pub(crate) fn asks_dns(&self) -> bool {
+        let mut targets = self.config.proxies().iter().chain(self.config.gateways());
+        targets.any(|target| !target.is_resolved())
+    }
+
+    /// The one line about a DNS that cannot be asked.
+    pub(crate) fn wrong_dns(&self, error: &str) -> String {
+        let reason = format!("names of hosts cannot be asked for: {error}");
+        let wrong = Wrong { key: "dns.servers".into(), value: format!("{:?}", self.dns), reason };
+        format!("{}{wrong}", self.source)
     }
 
     /// The one line about an address that could not be opened.
@@ -60,6 +76,7 @@ pub(crate) fn built_in() -> Result<Site, String> {
     Ok(Site {
         udp: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()],
         tcp: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()],
+        dns: Vec::new(),
         config: settings.validate().map_err(|error| error.to_string())?,
         is_built_in: true,
         advertise: None,
@@ -104,6 +121,10 @@ fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     }
     listen.finish()?;
 
+    let (mut keys, mut dns) = (file.section("dns")?, Vec::new());
+    keys.set("servers", &mut dns)?;
+    keys.finish()?;
+
     proxy_set(file.section("proxy_set")?, &mut settings.proxy_set)?;
     survivability(file.section("sas")?, &mut settings.sas)?;
     registrar(file.section("registrar")?, &mut settings.registrar)?;
@@ -114,7 +135,7 @@ fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     file.finish()?;
 
     let config = settings.validate()?;
-    Ok(Site { udp, tcp, config, is_built_in: false, advertise, source })
+    Ok(Site { udp, tcp, dns, config, is_built_in: false, advertise, source })
 }
 
 fn proxy_set(mut keys: Section, into: &mut ProxySet) -> Result<(), Wrong> {

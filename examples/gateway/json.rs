@@ -34,6 +34,12 @@ impl Serialize for Line<'_> {
                 let (status, cause) = (status.as_str(), cause.as_str());
                 fields!(map, "proxy_status", "target": target, "status": status, "cause": cause);
             }
+            Notice::NameResolved { target, addresses } => {
+                fields!(map, "name_resolved", "target": target, "addresses": addresses);
+            }
+            Notice::NameUnresolved { target, reason } => {
+                fields!(map, "name_unresolved", "target": target, "reason": reason.to_string());
+            }
             Notice::UserBound(user) => {
                 fields!(map, "user_bound", "aor": user.aor, "contact": user.contact, "origin": user.origin.as_str());
             }

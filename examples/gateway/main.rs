@@ -19,6 +19,7 @@
 mod args;
 mod config;
 mod connections;
+mod dns;
 mod drops;
 #[cfg(target_os = "linux")]
 mod error_queue;
@@ -35,6 +36,7 @@ use args::Wish;
 use bytes::Bytes;
 use config::Site;
 use connections::{Arrival, Connections};
+use dns::{Answers, Dns};
 use drops::Drops;
 use feed::Feed;
 use signals::Signals;
@@ -72,7 +74,11 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}"), 1),
     };
-    runtime.block_on(serve(site))
+    let (dns, answers) = match site.asks_dns().then(|| Dns::start(&site.dns)).transpose() {
+        Ok(dns) => dns.unzip(),
+        Err(error) => return fail(&site.wrong_dns(&error), WRONG_CONFIGURATION),
+    };
+    runtime.block_on(serve(site, dns, answers))
 }
 
 /// One line on standard error, whatever the message has in it.
@@ -86,7 +92,7 @@ fn fail(message: &str, status: u8) -> ExitCode {
 }
 
 /// Opens the sockets, then runs until a signal comes.
-async fn serve(site: Site) -> ExitCode {
+async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> ExitCode {
     let mut ports = Vec::new();
     for (number, &address) in (0..).zip(&site.udp) {
         match Port::bind(FlowId(number), address).await {
@@ -117,9 +123,10 @@ async fn serve(site: Site) -> ExitCode {
         eprint!("{}", config::HOW_TO_CALL);
     }
 
-    let (mut gateway, mut arrivals) = Gateway::new(site, seed, ports, listeners);
+    let (mut gateway, mut arrivals) = Gateway::new(site, seed, ports, listeners, dns);
     loop {
         tokio::select! {
+            answer = next_answer(&mut answers) => gateway.tell(answer),
             () = udp::any_ready(&gateway.ports) => {}
             Some(arrival) = arrivals.recv() => gateway.on_arrival(arrival),
             () = gateway.next_deadline() => {}
@@ -136,6 +143,14 @@ async fn serve(site: Site) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// The next answer of the DNS; never, where it is not asked.
+async fn next_answer(answers: &mut Option<Answers>) -> Event {
+    match answers {
+        Some(answers) => answers.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The core, and all that it acts through.
 struct Gateway {
     sas: Sas,
@@ -147,6 +162,7 @@ struct Gateway {
     /// What is still to be told to the core.
     events: VecDeque<Event>,
     overrun: Drops,
+    dns: Option<Dns>,
     feed: Feed,
     start: std::time::Instant,
 }
@@ -157,6 +173,7 @@ impl Gateway {
         seed: [u8; 32],
         ports: Vec<Port>,
         listeners: Vec<(TcpListener, SocketAddr)>,
+        dns: Option<Dns>,
     ) -> (Self, Receiver<Arrival>) {
         let (connections, arrivals) = Connections::new();
         let locals: Vec<_> =
@@ -168,6 +185,7 @@ impl Gateway {
             connections,
             events: VecDeque::new(),
             overrun: Drops::default(),
+            dns,
             feed: Feed::to_stdout(),
             start: std::time::Instant::now(),
         };
@@ -207,6 +225,11 @@ impl Gateway {
             Action::Notify(notice) => {
                 words::log(&notice);
                 self.feed.publish(now, notice);
+            }
+            Action::Resolve { query, name, kind } => {
+                if let Some(dns) = &self.dns {
+                    dns.ask(query, name, kind);
+                }
             }
             _ => tracing::error!("the core wants what this gateway cannot do"),
         }

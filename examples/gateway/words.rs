@@ -28,6 +28,10 @@ pub(crate) fn log(notice: &Notice) {
         Notice::ProxyStatus { target, status, cause } => {
             info!("proxy {target} is {} ({})", plain(status.as_str()), plain(cause.as_str()));
         }
+        Notice::NameResolved { target, addresses } => info!("{target} is at {addresses:?}"),
+        Notice::NameUnresolved { target, reason } => {
+            warn!("{target} cannot be resolved: {reason}; its addresses, if it has any, stay in use");
+        }
         Notice::UserBound(user) => debug!("{} registered at {}", user.aor, user.contact),
         Notice::UserRefreshed(user) => debug!("{} is still at {}", user.aor, user.contact),
         Notice::UserUnbound(user) => debug!("{} left {}", user.aor, user.contact),

@@ -24,7 +24,8 @@ use crate::uri::UriBuf;
 use std::time::Duration;
 
 pub use authentication::{Authentication, Keyring, User};
-pub use validate::{Config, ConfigError, Target};
+pub use validate::{Config, ConfigError, Target, UNRESOLVED};
+pub(crate) use validate::{Place, TargetRef};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,7 +52,8 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProxySet {
-    /// SIP URIs with an IP address, in order of preference. Default: none, which only
+    /// SIP URIs in order of preference. Names are resolved by RFC 3263, and their last answer stays in use while the DNS is away.
+    /// Default: none, which only
     /// [`SurvivabilityMode::AlwaysEmergency`] allows.
     pub targets: Vec<UriBuf>,
     /// Whether to probe by OPTIONS. Default: true.
@@ -135,7 +137,7 @@ pub struct Survivability {
     pub restore_registrations: bool,
     /// How long past its lifetime a binding that the proxy granted is used while the proxy is away. Default: 1 h.
     pub stale_binding_grace: Duration,
-    /// SIP URIs with an IP address of the gateways of last resort, tried in order. Default: none.
+    /// SIP URIs of the gateways of last resort, tried in order. Names are resolved like those of the proxies. Default: none.
     pub default_gateway: Vec<UriBuf>,
     /// How long a gateway may stay without any response before the next one is tried. Default: 4 s.
     pub gateway_patience: Duration,

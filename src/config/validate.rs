@@ -35,19 +35,82 @@ pub struct Config {
 pub struct Target {
     /// As configured.
     pub uri: UriBuf,
-    /// Its address and port.
+    /// The address and port in use. [`UNRESOLVED`] until the DNS has told that of a name.
     pub address: SocketAddr,
-    /// How it is reached: UDP, TCP or TLS.
+    /// How it is reached there: UDP, TCP or TLS.
     pub transport: Transport,
+    /// All that its name leads to, best first; what is in use is among them.
+    places: Vec<Place>,
 }
 
+/// The address of a target whose name has not been resolved yet.
+pub const UNRESOLVED: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
+/// A transport and an address.
+pub(crate) type Place = (Transport, SocketAddr);
+
+/// More places of one target are not tried: each may cost a request its patience.
+const MAX_PLACES: usize = 4;
+
 impl Target {
-    /// Whether `uri` names this target's host, by address.
+    /// Whether `uri` names this target's host, by address or by its name.
     #[must_use]
     pub fn is_host_of(&self, uri: &Uri<'_>) -> bool {
         let port = Transport::of(uri).unwrap_or_default().default_port();
-        uri.host_port().and_then(|hp| hp.socket_addr(port)) == Some(self.address)
+        match uri.host_port().and_then(|hp| hp.socket_addr(port)) {
+            Some(address) => self.is_at(address),
+            None => uri.host_port().is_some() && uri.host_port() == self.uri.as_uri().host_port(),
+        }
     }
+
+    /// Whether `address` is one of its addresses.
+    #[must_use]
+    pub fn is_at(&self, address: SocketAddr) -> bool {
+        self.places.iter().any(|place| place.1 == address)
+    }
+
+    /// Whether an address of it is known.
+    #[must_use]
+    pub const fn is_resolved(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// Where it is: what is in use first, then the others in the order of RFC 3263.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        let current = (self.transport, self.address);
+        let others = self.places.iter().copied().filter(move |place| *place != current);
+        std::iter::once(current).filter(|_| self.is_resolved()).chain(others)
+    }
+
+    /// Its name has been resolved. What is in use stays in use while the DNS knows it: requests in flight and the health of the target
+    /// belong to it.
+    pub(crate) fn set_places(&mut self, mut places: Vec<Place>) {
+        places.truncate(MAX_PLACES);
+        if let Some(first) = places.first() {
+            if !places.contains(&(self.transport, self.address)) {
+                (self.transport, self.address) = *first;
+            }
+            self.places = places;
+        }
+    }
+
+    /// The next place comes into use (RFC 3263 4.3).
+    pub(crate) fn use_next_place(&mut self) {
+        let current = self.places.iter().position(|place| *place == (self.transport, self.address));
+        let after = |current: usize| self.places.get(current + 1).or_else(|| self.places.first());
+        if let Some(next) = current.and_then(after) {
+            (self.transport, self.address) = *next;
+        }
+    }
+}
+
+/// Names a target of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TargetRef {
+    /// The proxy of this number.
+    Proxy(usize),
+    /// The gateway of this number.
+    Gateway(usize),
 }
 
 impl Config {
@@ -61,6 +124,22 @@ impl Config {
     #[must_use]
     pub fn gateways(&self) -> &[Target] {
         &self.gateways
+    }
+
+    /// The targets that have a name for their host, and no address but what the DNS says.
+    pub(crate) fn named(&self) -> Vec<(TargetRef, UriBuf)> {
+        let is_named = |target: &Target| matches!(target.uri.as_uri().host(), Some(Host::Name(_)));
+        let proxies = self.proxies.iter().enumerate().map(|(index, t)| (TargetRef::Proxy(index), t));
+        let gateways = self.gateways.iter().enumerate().map(|(index, t)| (TargetRef::Gateway(index), t));
+        let named = proxies.chain(gateways).filter(|(_, target)| is_named(target));
+        named.map(|(which, target)| (which, target.uri.clone())).collect()
+    }
+
+    pub(crate) fn target_mut(&mut self, which: TargetRef) -> Option<&mut Target> {
+        match which {
+            TargetRef::Proxy(index) => self.proxies.get_mut(index),
+            TargetRef::Gateway(index) => self.gateways.get_mut(index),
+        }
     }
 
     /// The users who can prove who they are, where that is asked for.
@@ -220,15 +299,17 @@ fn targets(key: &'static str, uris: &[UriBuf]) -> Result<Vec<Target>, ConfigErro
         let reachable = transport == Transport::Udp || transport.is_dialled();
         ensure(reachable, key, uri, "must be reached by UDP, TCP or TLS")?;
         let address = view.host_port().and_then(|hp| hp.socket_addr(transport.default_port()));
-        let Some(address) = address.filter(|a| !a.ip().is_unspecified() && a.port() != 0) else {
-            return Err(ConfigError {
-                key,
-                value: uri.to_string(),
-                reason: "must have an IP address for its host, and no port 0",
-            });
-        };
-        ensure(!targets.iter().any(|t| t.address == address), key, uri, "stands there twice")?;
-        targets.push(Target { uri: uri.clone(), address, transport });
+        let is_usable =
+            address.is_none_or(|address| !address.ip().is_unspecified()) && view.port() != Some(0);
+        ensure(is_usable, key, uri, "must not have 0.0.0.0 or [::] for its host, nor port 0")?;
+        // RFC 1035 2.3.4; what can be asked of the DNS, and comes back from it.
+        let is_short = |name: &str| name.len() <= 200 && name.split('.').all(|label| label.len() <= 63);
+        let is_host = !matches!(view.host(), Some(Host::Name(name)) if !is_short(name));
+        ensure(is_host, key, uri, "must have a host name of at most 200 letters, and 63 in each label")?;
+        ensure(!targets.iter().any(|t| t.is_host_of(&view)), key, uri, "stands there twice")?;
+        let places: Vec<_> = address.into_iter().map(|address| (transport, address)).collect();
+        let address = address.unwrap_or(UNRESOLVED);
+        targets.push(Target { uri: uri.clone(), address, transport, places });
     }
     Ok(targets)
 }
@@ -300,6 +381,39 @@ mod tests {
     }
 
     #[test]
+    fn a_name_has_no_address_until_it_is_told() {
+        let mut settings = standard();
+        settings.proxy_set.targets.push("sip:pbx.example".parse().unwrap());
+        let mut config = settings.validate().unwrap();
+        let [(which, _)] = config.named()[..] else { panic!("{config:?}") };
+        assert_eq!(which, TargetRef::Proxy(1));
+        assert!(!config.proxies()[1].is_resolved());
+        let place = |address: &str| (Transport::Udp, address.parse().unwrap());
+        let [a, b, c] = ["192.0.2.7:5060", "192.0.2.8:5060", "192.0.2.9:5060"].map(place);
+        let target = config.target_mut(which).unwrap();
+        target.set_places(vec![a, b]);
+        target.use_next_place();
+        assert_eq!(target.places().collect::<Vec<_>>(), [b, a]);
+        target.set_places(vec![c, b, a]);
+        assert_eq!(target.address, b.1);
+        target.set_places(vec![]);
+        assert_eq!(target.places().collect::<Vec<_>>(), [b, c, a]);
+        target.set_places(vec![c]);
+        target.use_next_place();
+        assert_eq!(target.places().collect::<Vec<_>>(), [c]);
+    }
+
+    #[test]
+    fn a_name_stands_there_once() {
+        let twice = |a: &str, b: &str| {
+            refused(|s| s.proxy_set.targets = [a, b].map(|uri| uri.parse().unwrap()).into())
+        };
+        assert!(twice("sip:pbx.example", "sip:PBX.example").ends_with("stands there twice"));
+        let long = format!("sip:{}.example", "a".repeat(64));
+        assert!(twice("sip:pbx.example", &long).contains("63 in each label"));
+    }
+
+    #[test]
     fn a_branch_without_proxy_is_always_in_emergency() {
         assert!(
             refused(|s| s.proxy_set.targets.clear()).starts_with("proxy_set.targets = []: must name a proxy")
@@ -326,8 +440,8 @@ mod tests {
             "sas.request_patience = 0s: must be from 10ms to 32s"
         );
         assert_eq!(
-            refused(|s| s.sas.default_gateway = vec!["sip:gw.example".parse().unwrap()]),
-            "sas.default_gateway = sip:gw.example: must have an IP address for its host, and no port 0"
+            refused(|s| s.sas.default_gateway = vec!["sip:gw.example:0".parse().unwrap()]),
+            "sas.default_gateway = sip:gw.example:0: must not have 0.0.0.0 or [::] for its host, nor port 0"
         );
         assert_eq!(
             refused(|s| s.proxy_set.failure_responses = vec![200]),

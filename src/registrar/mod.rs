@@ -57,7 +57,7 @@ pub use refusal::Refusal;
 pub use register::{CurrentContact, Registered};
 pub use table::BindingId;
 
-use crate::config::Config;
+use crate::config::{Config, Target};
 use crate::time::Instant;
 use crate::transport::FlowId;
 use crate::uri::AorKey;
@@ -83,20 +83,28 @@ pub struct Registrar {
     infrastructure: BTreeSet<SocketAddr>,
 }
 
+fn infrastructure(config: &Config) -> BTreeSet<SocketAddr> {
+    config.proxies().iter().chain(config.gateways()).flat_map(Target::places).map(|place| place.1).collect()
+}
+
 impl Registrar {
     /// An empty database.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let reserved = config.sas.emergency_numbers.iter().chain(&config.registrar.reserved_users);
-        let infrastructure = config.proxies().iter().chain(config.gateways());
         Self {
             table: Table::default(),
             former: Former::new(config.registrar.max_users),
             max_users: config.registrar.max_users,
             max_contacts: config.registrar.max_contacts,
             reserved: reserved.map(|user| user.as_str().into()).collect(),
-            infrastructure: infrastructure.map(|target| target.address).collect(),
+            infrastructure: infrastructure(config),
         }
+    }
+
+    /// The addresses of proxies and gateways have changed.
+    pub(crate) fn on_infrastructure_changed(&mut self, config: &Config) {
+        self.infrastructure = infrastructure(config);
     }
 
     fn is_reserved(&self, key: &AorKey) -> bool {

@@ -1,8 +1,7 @@
 //! What is to be resolved, and what we can send by.
 
 use super::{Name, Unresolved};
-use crate::transport::Transport;
-use crate::uri::{Host, HostPort, Scheme, Uri, unescape};
+use crate::uri::{Host, HostPort, Scheme, Transport, Uri, unescape};
 use std::net::IpAddr;
 
 /// The transports that we can send by.
@@ -106,7 +105,7 @@ impl Destination {
     /// # Errors
     /// `sent_by` has no host that can be asked for.
     pub fn of_sent_by(transport: Transport, sent_by: &HostPort<'_>) -> Result<Self, Unresolved> {
-        Self::new(Some(sent_by.host), sent_by.port, Some(transport), is_secured(transport))
+        Self::new(Some(sent_by.host), sent_by.port, Some(transport), transport.is_secure())
     }
 
     fn new(
@@ -136,14 +135,6 @@ impl Destination {
     }
 }
 
-/// Whether `transport` runs over TLS.
-pub(super) const fn is_secured(transport: Transport) -> bool {
-    match transport {
-        Transport::Tls | Transport::Wss => true,
-        Transport::Udp | Transport::Tcp | Transport::Ws => false,
-    }
-}
-
 /// The transport parameter (RFC 3261 19.1.1, RFC 7118 5.2.2). In a SIPS URI `tcp` and `ws` are those over TLS; `tls` is out of use and
 /// says the same as the scheme.
 fn transport(name: &str, is_secure: bool) -> Result<Transport, Unresolved> {
@@ -155,16 +146,6 @@ fn transport(name: &str, is_secure: bool) -> Result<Transport, Unresolved> {
         () if named("ws") && !is_secure => Ok(Transport::Ws),
         () if named("ws") || named("wss") => Ok(Transport::Wss),
         () => Err(Unresolved::NoTransport),
-    }
-}
-
-/// RFC 3261 19.1.2, RFC 7118 5.5.
-pub(super) const fn default_port(transport: Transport) -> u16 {
-    match transport {
-        Transport::Udp | Transport::Tcp => 5060,
-        Transport::Tls => 5061,
-        Transport::Ws => 80,
-        Transport::Wss => 443,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::record::{Naptr, Srv};
 use super::{Name, Record, RecordKind};
-use crate::transport::Transport;
+use crate::uri::Transport;
 use std::net::IpAddr;
 
 /// Records kept of one answer.

@@ -10,12 +10,12 @@
 //!                                  transport
 //! ```
 
-use super::destination::{Target, default_port, is_secured, service};
+use super::destination::{Target, service};
 use super::known::{Known, Rule, Service};
 use super::weight::in_order;
 use super::{Destination, Means, Name, Question, RecordKind};
 use crate::rng::Rng;
-use crate::transport::Transport;
+use crate::uri::Transport;
 use std::net::SocketAddr;
 
 /// Hosts of SRV records whose addresses are asked for, and servers in a result: an answer of thousands keeps nobody busy.
@@ -113,7 +113,7 @@ impl<'a> Search<'_, 'a> {
             // 4.2: "If TARGET is a numeric IP address, the client uses that address."
             Target::Address(ip) => {
                 let transport = self.single_transport()?;
-                let address = SocketAddr::new(*ip, port.unwrap_or(default_port(transport)));
+                let address = SocketAddr::new(*ip, port.unwrap_or(transport.default_port()));
                 let reachable = if ip.is_ipv4() { self.means.v4 } else { self.means.v6 };
                 let server = Server { transport, address };
                 return if reachable { Ok(vec![server]) } else { Err(Unresolved::NoTransport) };
@@ -140,7 +140,7 @@ impl<'a> Search<'_, 'a> {
             Some(transport) => Some(transport).filter(usable),
             None => [Transport::Udp, Transport::Tcp, Transport::Tls]
                 .into_iter()
-                .filter(|transport| is_secured(*transport) == self.destination.is_secure)
+                .filter(|transport| transport.is_secure() == self.destination.is_secure)
                 .find(usable),
         }
         .ok_or(Unresolved::NoTransport)
@@ -148,7 +148,7 @@ impl<'a> Search<'_, 'a> {
 
     /// Ours, and secure if it has to be.
     fn is_usable(&self, transport: Transport) -> bool {
-        self.means.transports.contains(transport) && (is_secured(transport) || !self.destination.is_secure)
+        self.means.transports.contains(transport) && (transport.is_secure() || !self.destination.is_secure)
     }
 
     /// 4.2: "because a transport was specified explicitly, the client performs an SRV query for that specific transport".
@@ -163,7 +163,7 @@ impl<'a> Search<'_, 'a> {
             Some(Known::Unavailable) => Err(Unresolved::NotAvailable),
             // "If no SRV records were found": with one question open the result does not count.
             _ if !self.open.is_empty() => Ok(Vec::new()),
-            _ => Ok(self.addresses(transport, name, default_port(transport))),
+            _ => Ok(self.addresses(transport, name, transport.default_port())),
         }
     }
 
@@ -214,7 +214,7 @@ impl<'a> Search<'_, 'a> {
             Err(Unresolved::NotAvailable)
         } else {
             // 4.2: "If no SRV records were found", by the "transport protocol determined previously".
-            Ok(self.addresses(best, name, default_port(best)))
+            Ok(self.addresses(best, name, best.default_port()))
         }
     }
 
@@ -225,7 +225,7 @@ impl<'a> Search<'_, 'a> {
         let (is_secure, ours) = (self.destination.is_secure, self.means.transports);
         let ours = [Transport::Udp, Transport::Tcp, Transport::Ws, Transport::Tls, Transport::Wss]
             .into_iter()
-            .filter(|transport| is_secured(*transport) == is_secure && ours.contains(*transport));
+            .filter(|transport| transport.is_secure() == is_secure && ours.contains(*transport));
         let (mut found, mut unavailable) = (None, Vec::new());
         for transport in ours {
             match name.service(service(transport)).and_then(|name| self.ask(name, RecordKind::Srv)) {
@@ -247,7 +247,7 @@ impl<'a> Search<'_, 'a> {
         if unavailable.contains(&transport) {
             return Err(Unresolved::NotAvailable);
         }
-        Ok(self.addresses(transport, name, default_port(transport)))
+        Ok(self.addresses(transport, name, transport.default_port()))
     }
 
     /// The addresses of hosts that SRV records name, in the order of RFC 2782, one transport after the other.

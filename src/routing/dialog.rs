@@ -81,7 +81,7 @@ fn to_address(
 
 /// The route set says so: the Request-URI stays, also where it names us.
 fn to_proxy(view: &View<'_>, index: usize, own: usize) -> Decision {
-    match view.config.proxies().get(index) {
+    match view.config.proxies().get(index).filter(|proxy| proxy.is_resolved()) {
         Some(proxy) => {
             let target = Target::hop(Hop::Proxy(TargetId(index)), proxy);
             forward(target, Step::RouteSet, vec![Reason::RouteLeadsThere], own)
@@ -141,8 +141,9 @@ fn known_target(view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec<Reason>) -> Op
         return Some(Target { uri: None, ..target });
     }
     let gateway = view.gateway_at(uri)?;
+    let gateway = view.config.gateways().get(gateway).filter(|gateway| gateway.is_resolved())?;
     reasons.push(Reason::TargetIsGateway);
-    Some(Target::hop(Hop::Gateway, view.config.gateways().get(gateway)?))
+    Some(Target::hop(Hop::Gateway, gateway))
 }
 
 fn by_remote_target(

@@ -91,7 +91,7 @@ fn emergency_call(
         // A proxy that is believed lost is still a route where there is no other.
         let order =
             if groups.is_empty() && reachable.is_empty() { (0..proxies).collect() } else { reachable };
-        groups.extend(order.into_iter().filter_map(|index| Some(vec![Target::proxy(index, uri, view)?])));
+        groups.extend(order.into_iter().flat_map(|index| Target::proxy(index, uri, view)));
     }
     if groups.is_empty() {
         return decision(Outcome::Answer(404), Step::EmergencyNumber, reasons, 0);
@@ -112,7 +112,7 @@ fn gateways(
         return Vec::new();
     }
     reasons.push(if configured == 0 { Reason::NoGateway } else { Reason::GatewayConfigured });
-    (0..configured).filter_map(|index| Some(vec![Target::gateway(index, uri, view)?])).collect()
+    (0..configured).flat_map(|index| Target::gateway(index, uri, view)).collect()
 }
 
 /// 4.2 steps 4 and 5: the proxies in their order, each a group, so that the next is tried when one does not answer. A Route
@@ -126,8 +126,7 @@ pub(super) fn to_proxies(query: &Query<'_>, view: &View<'_>, reasons: Vec<Reason
     if order.is_empty() {
         order = (0..view.config.proxies().len()).collect();
     }
-    let groups: Vec<_> =
-        order.into_iter().filter_map(|index| Some(vec![Target::proxy(index, &uri, view)?])).collect();
+    let groups: Vec<_> = order.into_iter().flat_map(|index| Target::proxy(index, &uri, view)).collect();
     if groups.is_empty() {
         return decision(Outcome::Answer(480), Step::NoRoute, reasons, 0);
     }

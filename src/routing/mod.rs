@@ -10,7 +10,7 @@ mod reason;
 mod redirect;
 mod target;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::headers::{HeaderName, Method};
 use crate::message::Request;
 use crate::mode::State;
@@ -87,6 +87,14 @@ pub(crate) fn address_of(uri: &Uri<'_>) -> Option<SocketAddr> {
     there.socket_addr(Transport::of(uri)?.default_port())
 }
 
+/// Whether `uri` leads to `target`, by one of its addresses or by its name.
+fn is_at(target: &config::Target, uri: &Uri<'_>) -> bool {
+    match address_of(uri) {
+        Some(address) => target.is_at(address),
+        None => uri.param("maddr").is_none() && target.is_host_of(uri),
+    }
+}
+
 impl View<'_> {
     /// Whether `uri` leads to us.
     #[must_use]
@@ -124,13 +132,11 @@ impl View<'_> {
     }
 
     fn proxy_at(&self, uri: &Uri<'_>) -> Option<usize> {
-        let address = address_of(uri)?;
-        self.config.proxies().iter().position(|proxy| proxy.address == address)
+        self.config.proxies().iter().position(|proxy| is_at(proxy, uri))
     }
 
     fn gateway_at(&self, uri: &Uri<'_>) -> Option<usize> {
-        let address = address_of(uri)?;
-        self.config.gateways().iter().position(|gateway| gateway.address == address)
+        self.config.gateways().iter().position(|gateway| is_at(gateway, uri))
     }
 
     /// Who sent `request` from `peer`: by the address it came from, or by the port that it claims at that address in its
@@ -145,10 +151,12 @@ impl View<'_> {
             via.sent_by.socket_addr(port)
         });
         let claimed = claimed.filter(|claimed| claimed.ip() == peer.address.ip());
-        let is = |address: SocketAddr| address == peer.address || Some(address) == claimed;
-        if self.config.proxies().iter().any(|proxy| is(proxy.address)) {
+        let is = |target: &config::Target| {
+            target.is_at(peer.address) || claimed.is_some_and(|claimed| target.is_at(claimed))
+        };
+        if self.config.proxies().iter().any(is) {
             Source::Proxy
-        } else if self.config.gateways().iter().any(|gateway| is(gateway.address)) {
+        } else if self.config.gateways().iter().any(is) {
             Source::Gateway
         } else {
             Source::User

@@ -70,18 +70,27 @@ impl Target {
         Self::new(hop, target.address, target.transport, None)
     }
 
-    /// The proxy number `index`. A Request-URI that names us names the proxy instead: phones that have us as their
-    /// registrar write it so, and the proxy would send it back.
-    pub(super) fn proxy(index: usize, uri: &Uri<'_>, view: &View<'_>) -> Option<Self> {
-        let proxy = view.config.proxies().get(index)?;
-        let rewritten = view.is_own(uri).then(|| at_host(uri, &proxy.uri.as_uri()));
-        Some(Self { uri: rewritten, ..Self::hop(Hop::Proxy(TargetId(index)), proxy) })
+    /// The proxy number `index`, at each of its places: where one fails the next is tried (RFC 3263 4.3). A Request-URI that names us
+    /// names the proxy instead: phones that have us as their registrar write it so, and the proxy would send it back.
+    pub(super) fn proxy(index: usize, uri: &Uri<'_>, view: &View<'_>) -> impl Iterator<Item = Vec<Self>> {
+        let proxy = view.config.proxies().get(index);
+        let rewritten = proxy.filter(|_| view.is_own(uri)).map(|proxy| at_host(uri, &proxy.uri.as_uri()));
+        Self::at_places(Hop::Proxy(TargetId(index)), proxy, rewritten)
     }
 
-    /// The gateway number `index`, called with the number of `uri`, undecorated.
-    pub(super) fn gateway(index: usize, uri: &Uri<'_>, view: &View<'_>) -> Option<Self> {
-        let gateway = view.config.gateways().get(index)?;
-        Some(Self { uri: Some(at_host(uri, &gateway.uri.as_uri())), ..Self::hop(Hop::Gateway, gateway) })
+    /// The gateway number `index`, called with the number of `uri`, undecorated, at each of its places.
+    pub(super) fn gateway(index: usize, uri: &Uri<'_>, view: &View<'_>) -> impl Iterator<Item = Vec<Self>> {
+        let gateway = view.config.gateways().get(index);
+        Self::at_places(Hop::Gateway, gateway, gateway.map(|gateway| at_host(uri, &gateway.uri.as_uri())))
+    }
+
+    fn at_places(
+        hop: Hop,
+        target: Option<&config::Target>,
+        uri: Option<Box<str>>,
+    ) -> impl Iterator<Item = Vec<Self>> {
+        let places = target.into_iter().flat_map(config::Target::places);
+        places.map(move |(transport, address)| vec![Self::new(hop, address, transport, uri.clone())])
     }
 
     /// The contact of a registered user. None if it cannot be reached.

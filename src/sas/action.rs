@@ -1,6 +1,7 @@
 //! What the core tells the caller to do.
 
 use super::Notice;
+use crate::resolve::{Name, QueryId, RecordKind};
 use crate::transport::{FlowId, Transport};
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -34,6 +35,15 @@ pub enum Action {
     Close {
         /// Which.
         flow: FlowId,
+    },
+    /// Ask the DNS, and tell [`Event::Resolved`](super::Event::Resolved). Comes only where a host has a name.
+    Resolve {
+        /// What to tell it by.
+        query: QueryId,
+        /// The name to ask for.
+        name: Name,
+        /// The kind of records to ask for.
+        kind: RecordKind,
     },
     /// Tell whoever watches.
     Notify(Notice),

@@ -1,5 +1,6 @@
 //! What the caller tells the core.
 
+use crate::resolve::{Answer, QueryId};
 use crate::transport::{FlowId, Transport};
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -59,6 +60,13 @@ pub enum Event {
         flow: FlowId,
         /// To whom.
         to: SocketAddr,
+    },
+    /// The answer to [`Action::Resolve`](super::Action::Resolve). Tell it also where there is none; a late one does no harm.
+    Resolved {
+        /// Which question.
+        query: QueryId,
+        /// What became of it.
+        answer: Answer,
     },
     /// The instant of [`next_timeout`](super::Sas::next_timeout) has come. Early or late does no harm.
     Tick,

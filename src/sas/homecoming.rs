@@ -113,7 +113,7 @@ impl Sas {
     fn tell_binding(&mut self, binding: &Binding, out: &mut Actions) -> Option<(TargetId, ClientId)> {
         debug_assert_eq!(self.mode.state(), State::Normal, "only a proxy that is back is told");
         let target = self.upstream.candidates().next()?;
-        let proxy = self.world.config.proxies().get(target.0)?;
+        let proxy = self.world.config.proxies().get(target.0).filter(|proxy| proxy.is_resolved())?;
         let (address, transport) = (proxy.address, proxy.transport);
         let (uri, flow) = (proxy.uri.clone(), self.world.ctx(out).reach(transport, address, binding.flow)?);
         let ours = *self.world.flows.find(flow)?;

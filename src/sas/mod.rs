@@ -6,6 +6,7 @@
 //! * `register`: REGISTER in both states.
 //! * `admission`: who is let in where the branch serves itself.
 //! * `homecoming`, `pacer`: what a returning proxy is told, and how fast.
+//! * `names`: proxies, gateways and next hops that are named, and have to be asked for.
 //! * `overload`: what is told to those for whom there is no room.
 //! * `watch`: the proxy set's health, the mode, and what their changes lead to.
 
@@ -15,6 +16,7 @@ mod drops;
 mod event;
 mod homecoming;
 mod inbound;
+mod names;
 mod notice;
 mod overload;
 mod pacer;
@@ -39,6 +41,7 @@ use crate::uri::{HomeHosts, Host};
 use bytes::Bytes;
 use drops::Drops;
 use homecoming::Homecoming;
+use names::Names;
 use overload::Overload;
 use pacer::Pacer;
 use std::collections::BTreeSet;
@@ -66,6 +69,7 @@ pub struct Sas {
     mode: ModeMachine,
     pacer: Pacer,
     homecoming: Homecoming,
+    names: Names,
     /// Proxies that refused our Path (`sas.md` 4.5).
     pathless: BTreeSet<TargetId>,
     drops: Drops,
@@ -119,7 +123,10 @@ impl Sas {
         let mut rng = Rng::new(seed);
         let mut home = HomeHosts::default();
         for proxy in config.proxies() {
-            home.add(Host::from(proxy.address.ip()));
+            if proxy.is_resolved() {
+                home.add(Host::from(proxy.address.ip()));
+            }
+            proxy.uri.as_uri().host().into_iter().for_each(|host| home.add(host));
         }
         for domain in &config.domains {
             if let Some(host) = Host::parse(domain) {
@@ -141,6 +148,7 @@ impl Sas {
             mode: ModeMachine::new(&config, now),
             pacer: Pacer::new(config.sas.return_rate),
             homecoming: Homecoming::default(),
+            names: Names::new(&config, now),
             pathless: BTreeSet::new(),
             drops: Drops::default(),
             overload: Overload::default(),
@@ -180,6 +188,7 @@ impl Sas {
             }
             Event::Stream { flow, data } => self.on_stream(flow, data, out),
             Event::SendFailed { flow, to } => self.on_send_failed(Peer { flow, address: to }, out),
+            Event::Resolved { query, answer } => self.on_resolved(query, &answer, out),
             Event::Tick => self.on_tick(out),
         }
     }
@@ -195,6 +204,7 @@ impl Sas {
             self.mode.next_timeout(),
             self.homecoming.next_timeout(),
             self.drops.next_timeout(),
+            self.names.next_timeout(),
             self.authenticator.as_ref().and_then(Authenticator::next_timeout),
             self.registrar.next_expiry(self.grace()).map(|due| due.max(self.expire_again_at)),
         ]
@@ -240,6 +250,7 @@ impl Sas {
             self.tell_upstream(UpstreamEvent::Tick, out);
             self.tell_mode(crate::mode::ModeEvent::Tick, out);
             self.tell_homecoming(out);
+            self.tell_names(out);
             let grace = self.grace();
             let expired = self.registrar.expire(self.world.now, grace, EXPIRED_AT_ONCE);
             if expired.len() == EXPIRED_AT_ONCE {

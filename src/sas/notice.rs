@@ -3,6 +3,7 @@
 use crate::message::{Fault, Request};
 use crate::mode::{Cause, State};
 use crate::registrar::{BindingChange, ChangeKind, Origin};
+use crate::resolve::Unresolved;
 use crate::routing::{Reason, Step};
 use crate::transport::Transport;
 use crate::upstream::{ProxyStatus, StatusCause};
@@ -36,6 +37,20 @@ pub enum Notice {
         status: ProxyStatus,
         /// Why.
         cause: StatusCause,
+    },
+    /// The name of a proxy or gateway leads to other addresses than before.
+    NameResolved {
+        /// Which target, as configured.
+        target: Box<str>,
+        /// Its addresses, in the order of RFC 3263.
+        addresses: Vec<SocketAddr>,
+    },
+    /// The name of a proxy or gateway could not be resolved. The addresses that it had stay in use.
+    NameUnresolved {
+        /// Which target, as configured.
+        target: Box<str>,
+        /// Why.
+        reason: Unresolved,
     },
     /// A contact was added to the database.
     UserBound(BoundContact),

@@ -28,6 +28,7 @@ impl Sas {
     pub(super) fn on_register(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {
         let unconfirmed = self.registrar.unconfirmed();
         let relays = self.mode.state() == State::Normal
+            && !self.has_unresolved_proxies_only()
             // sas.md 3.4: after the return each waits for its turn.
             && self.pacer.admits(self.world.now, unconfirmed);
         if !relays {

@@ -11,7 +11,7 @@ use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, bre
 use crate::routing::{Decision, Outcome, Query, Source, Step, decide};
 use crate::transaction::{ServerId, Unanswered};
 use crate::transport::{Outbox as _, Peer};
-use crate::upstream::UpstreamEvent;
+use crate::upstream::{TargetId, UpstreamEvent};
 use std::time::Duration;
 
 /// In the emergency state a BYE, and any request to an address that we know nothing of, is answered 481 after this time
@@ -107,7 +107,8 @@ impl Sas {
             request,
             source,
             state: self.mode.state(),
-            rescue,
+            // A proxy of which not even the address is known answers nobody.
+            rescue: rescue || self.has_unresolved_proxies_only(),
             known,
             suspect: !self.upstream.is_available(),
         }
@@ -156,7 +157,9 @@ impl Sas {
     }
 
     pub(super) fn on_send_failed(&mut self, peer: Peer, out: &mut Actions) {
-        if let Some(target) = self.upstream.target_at(peer.address) {
+        let is_in_use = |proxy: &crate::config::Target| proxy.address == peer.address;
+        if let Some(index) = self.world.config.proxies().iter().position(is_in_use) {
+            let target = TargetId(index);
             self.tell_upstream(UpstreamEvent::TransportFailed { target }, out);
         }
         for unanswered in self.transactions.on_send_failed(peer) {

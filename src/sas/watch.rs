@@ -89,9 +89,10 @@ impl Sas {
 
     /// An OPTIONS, sent once: the next probe is its retransmission.
     fn send_probe(&mut self, target: TargetId, probe: ProbeId, out: &mut Actions) {
-        let Some((address, transport)) =
-            self.world.config.proxies().get(target.0).map(|proxy| (proxy.address, proxy.transport))
-        else {
+        self.choose_place(target);
+        // One whose name is not resolved yet misses its probes: it is not there.
+        let proxy = self.world.config.proxies().get(target.0).filter(|proxy| proxy.is_resolved());
+        let Some((address, transport)) = proxy.map(|proxy| (proxy.address, proxy.transport)) else {
             return;
         };
         // What is sent to a proxy that is away waits in its connection, which tries again less and less often: each question is asked

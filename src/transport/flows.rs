@@ -181,6 +181,18 @@ impl Flows {
             .max_by_key(|local| nearness(*local, to))
     }
 
+    /// What we can send by to those whom nothing connects us with yet: packets, and connections by transports that we take some by.
+    pub(crate) fn transports(&self) -> impl Iterator<Item = Transport> + '_ {
+        let listeners = self.listeners.iter().map(|(transport, _)| *transport);
+        let dialled = listeners.filter(|transport| transport.is_dialled());
+        self.packets.values().map(|flow| flow.transport).chain(dialled)
+    }
+
+    /// Whether IPv4 and IPv6 addresses can be reached.
+    pub(crate) fn families(&self) -> (bool, bool) {
+        (self.locals.keys().any(SocketAddr::is_ipv4), self.locals.keys().any(SocketAddr::is_ipv6))
+    }
+
     /// Whether `address` is one of ours.
     #[must_use]
     pub fn is_local(&self, address: SocketAddr) -> bool {

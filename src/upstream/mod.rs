@@ -177,6 +177,13 @@ pub enum UpstreamEvent {
         /// From which target.
         target: TargetId,
     },
+    /// The target is to be reached at another address from now on. What was thought of it stays, and it is probed there.
+    AddressChanged {
+        /// Which target.
+        target: TargetId,
+        /// Its address.
+        address: SocketAddr,
+    },
     /// [`ModeMachine::probing`](crate::mode::ModeMachine::probing) became true: the emergency state was entered without
     /// keep-alive (T8), or "always emergency" ended. Every target counts as offline until it proves otherwise.
     ProbingStarted,
@@ -301,6 +308,11 @@ impl Upstream {
         self.targets.get(target.0).map_or(ProxyStatus::Unknown, Target::status)
     }
 
+    /// How many probes in a row `target` has missed while it is suspect; as many as it takes once it is offline.
+    pub(crate) fn misses(&self, target: TargetId, config: &Config) -> u32 {
+        self.targets.get(target.0).map_or(0, |target| target.misses(config.proxy_set.down_after))
+    }
+
     /// When an overloaded `target` wants to be asked again, if it said so.
     #[must_use]
     pub fn retry_at(&self, target: TargetId) -> Option<Instant> {
@@ -362,6 +374,11 @@ impl Upstream {
             UpstreamEvent::ResponseSeen { target } => {
                 if let Some(target) = self.targets.get_mut(target.0) {
                     target.on_response_seen(watch);
+                }
+            }
+            UpstreamEvent::AddressChanged { target, address } => {
+                if let Some(target) = self.targets.get_mut(target.0) {
+                    target.on_address_changed(address, watch);
                 }
             }
             UpstreamEvent::ProbingStarted => {

@@ -146,6 +146,14 @@ impl Target {
         }
     }
 
+    pub(super) const fn misses(&self, down_after: u32) -> u32 {
+        match self.health {
+            Health::Suspect { misses } => misses,
+            Health::Offline { .. } => down_after,
+            Health::Unknown | Health::Online | Health::Overloaded { .. } => 0,
+        }
+    }
+
     pub(super) fn awaits(&self, probe: ProbeId) -> bool {
         self.open.iter().any(|open| open.probe == probe)
     }
@@ -203,6 +211,17 @@ impl Target {
             // No answer to a probe, hence none of the row that brings it back; but a good reason to ask.
             Health::Offline { .. } => self.hasten(watch),
             Health::Online | Health::Overloaded { .. } => {}
+        }
+        self.probe_if_due(watch);
+    }
+
+    /// Answers from the old address tell nothing of the new one. The next probe goes there, no sooner than probes may.
+    pub(super) fn on_address_changed(&mut self, address: SocketAddr, watch: &mut Watch<'_>) {
+        self.address = address;
+        self.open.clear();
+        self.round_trip = RoundTrip::default();
+        if self.turn != Turn::Never {
+            self.turn = Turn::Probe { at: self.earliest_probe(watch) };
         }
         self.probe_if_due(watch);
     }

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use sip_survivability::config::Settings;
 use sip_survivability::mode::State;
+use sip_survivability::resolve::{Answer, QueryId, Record, Srv};
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Transport};
 use sip_survivability::{Action, Actions, Event, Notice, Sas};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -123,6 +124,12 @@ pub(crate) struct Rig {
     /// The connections that SAS has asked for, and those that it has closed.
     pub(crate) dialled: Vec<Dialled>,
     pub(crate) closed: Vec<FlowId>,
+    /// What the DNS knows, by name and kind.
+    pub(crate) dns: BTreeMap<String, Vec<Record>>,
+    /// Whether it answers at all; if not, the questions wait here.
+    pub(crate) dns_is_up: bool,
+    pub(crate) unanswered: Vec<QueryId>,
+    pub(crate) questions: Vec<String>,
     serial: u32,
 }
 
@@ -168,6 +175,10 @@ impl Rig {
             notices: Vec::new(),
             dialled: Vec::new(),
             closed: Vec::new(),
+            dns: BTreeMap::new(),
+            dns_is_up: true,
+            unanswered: Vec::new(),
+            questions: Vec::new(),
             serial: 0,
         };
         rig.event(Event::FlowOpened {
@@ -214,11 +225,42 @@ impl Rig {
                     }
                 }
                 Action::Notify(notice) => self.notices.push(notice),
+                Action::Resolve { query, name, kind } => {
+                    self.questions.push(format!("{name} {kind}"));
+                    if !self.dns_is_up {
+                        self.unanswered.push(query);
+                        continue;
+                    }
+                    let ttl = secs(300);
+                    let answer = match self.dns.get(&format!("{name} {kind}")) {
+                        Some(records) => Answer::Found { records: records.clone(), ttl },
+                        None => Answer::NotFound { ttl },
+                    };
+                    let answered = self.sas.handle(self.now, Event::Resolved { query, answer });
+                    self.take(answered, sent);
+                }
                 Action::Connect { flow, transport, to } => self.dialled.push(Dialled { flow, transport, to }),
                 Action::Close { flow } => self.closed.push(flow),
                 _ => panic!("an action that nobody knows"),
             }
         }
+    }
+
+    /// Puts `host` into the DNS, at the IP addresses of `servers`.
+    pub(crate) fn know(&mut self, host: &str, servers: &[&str]) {
+        let record = |server: &&str| match address(server) {
+            SocketAddr::V4(v4) => Record::A(*v4.ip()),
+            SocketAddr::V6(v6) => Record::Aaaa(*v6.ip()),
+        };
+        self.dns.insert(format!("{host} A"), servers.iter().map(record).collect());
+    }
+
+    /// Puts the UDP service of `domain` into the DNS: hosts by priority, on port 5060.
+    pub(crate) fn know_service(&mut self, domain: &str, hosts: &[&str]) {
+        let service = |(host, priority): (&&str, u16)| {
+            Record::Srv(Srv { priority, weight: 0, port: 5060, target: (*host).to_owned() })
+        };
+        self.dns.insert(format!("_sip._udp.{domain} SRV"), hosts.iter().zip(0..).map(service).collect());
     }
 
     /// What SAS sends when `text` comes from `from`.

@@ -2,7 +2,11 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test may")]
 
+#[cfg(test)]
 mod answers;
+#[cfg(test)]
 mod laws;
+#[cfg(test)]
 mod rules;
+#[cfg(test)]
 mod zone;
