@@ -9,6 +9,8 @@ mod config;
 mod connections;
 #[path = "../examples/gateway/drops.rs"]
 mod drops;
+#[path = "../examples/gateway/entrance.rs"]
+mod entrance;
 #[cfg(target_os = "linux")]
 #[path = "../examples/gateway/error_queue.rs"]
 mod error_queue;
@@ -16,11 +18,17 @@ mod error_queue;
 mod feed;
 #[path = "../examples/gateway/json.rs"]
 mod json;
+#[path = "../examples/gateway/listen.rs"]
+mod listen;
 #[path = "../examples/gateway/local.rs"]
 mod local;
 #[path = "../examples/gateway/section.rs"]
 mod section;
+#[path = "../examples/gateway/tls.rs"]
+mod tls;
 #[path = "../examples/gateway/udp.rs"]
 mod udp;
 #[path = "../examples/gateway/users.rs"]
 mod users;
+#[path = "../examples/gateway/websocket.rs"]
+mod websocket;

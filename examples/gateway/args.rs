@@ -22,6 +22,12 @@ A configuration, with the defaults of some of its keys; only listen.udp must be 
   [listen]
   udp = [\"0.0.0.0:5080\"]
   # tcp = [\"0.0.0.0:5080\"]
+  # tls = [\"0.0.0.0:5061\"]
+  # ws = [\"0.0.0.0:8080\"]            # WebSocket with the subprotocol sip: browsers
+  # wss = [\"0.0.0.0:8443\"]
+  # certificate = \"cert.pem\"         # ours, for tls and wss; it and the next two lie beside this file
+  # key = \"key.pem\"
+  # authorities = \"ca.pem\"           # who vouches for proxies and gateways reached by TLS, by IP address
   # advertise = \"203.0.113.5\"          # our address as the others see it
   # domains = [\"branch.example\"]       # further hosts whose users are ours
 

@@ -1,13 +1,15 @@
 //! The configuration file: which section has which keys, and what the gateway does without a file.
 
-use crate::local;
+use crate::entrance::Entrance;
+use crate::listen::Listen;
 use crate::section::{OneOrMore, Refused, Section, Wrong};
-use crate::users;
+use crate::{local, users, websocket};
 use sip_survivability::config::{
     Authentication, Config, Limits, ProxySet, Registrar, Settings, Survivability, SurvivabilityMode,
 };
+use sip_survivability::transport::Transport;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use toml::Table;
 
@@ -28,13 +30,11 @@ let both register, and dial 1002 from the first. --help shows a configuration fo
 
 /// A configuration that can work.
 pub(crate) struct Site {
-    pub(crate) udp: Vec<SocketAddr>,
-    pub(crate) tcp: Vec<SocketAddr>,
+    pub(crate) listen: Listen,
     /// Name servers; none: those of the system.
     pub(crate) dns: Vec<SocketAddr>,
     pub(crate) config: Config,
     pub(crate) is_built_in: bool,
-    advertise: Option<IpAddr>,
     /// What an error starts with: the file's name.
     source: String,
 }
@@ -45,7 +45,17 @@ impl Site {
         let targets = self.config.proxies().iter().chain(self.config.gateways());
         let peers: Vec<_> =
             targets.filter(|target| target.is_resolved()).map(|target| target.address).collect();
-        local::reachable_at(bound, self.advertise, &peers)
+        local::reachable_at(bound, self.listen.advertise, &peers)
+    }
+
+    /// The one for connections by `transport` to a socket that is bound there.
+    pub(crate) fn entrance(&self, transport: Transport, bound: SocketAddr) -> Entrance {
+        Entrance {
+            transport,
+            local: self.local_address(bound),
+            tls: self.listen.identity.clone(),
+            limits: websocket::limits(self.config.limits.max_message),
+        }
     }
 
     /// Whether proxies or gateways have names.
@@ -73,13 +83,12 @@ impl Site {
 pub(crate) fn built_in() -> Result<Site, String> {
     let mut settings = Settings::default();
     settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
+    let here = vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()];
     Ok(Site {
-        udp: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()],
-        tcp: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()],
+        listen: Listen { udp: here.clone(), tcp: here, ..Listen::default() },
         dns: Vec::new(),
         config: settings.validate().map_err(|error| error.to_string())?,
         is_built_in: true,
-        advertise: None,
         source: String::new(),
     })
 }
@@ -107,19 +116,11 @@ fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     let mut file = Section::file(table);
     let mut settings = Settings::default();
 
-    let mut listen = file.section("listen")?;
-    let (mut udp, mut tcp, mut advertise) = (Vec::new(), Vec::new(), None);
-    listen.set("udp", &mut udp)?;
-    listen.set("tcp", &mut tcp)?;
-    listen.set("advertise", &mut advertise)?;
-    listen.set("domains", &mut settings.domains)?;
-    listen.set("names", &mut settings.names)?;
-    if udp.is_empty() {
-        let nothing = toml::Value::Array(Vec::new());
-        let reason = "must name an address to listen on, such as \"0.0.0.0:5080\"";
-        return Err(Refused::new(&nothing, reason).at(listen.path("udp")));
-    }
-    listen.finish()?;
+    let mut keys = file.section("listen")?;
+    let listen = Listen::read(&mut keys, folder)?;
+    keys.set("domains", &mut settings.domains)?;
+    keys.set("names", &mut settings.names)?;
+    keys.finish()?;
 
     let (mut keys, mut dns) = (file.section("dns")?, Vec::new());
     keys.set("servers", &mut dns)?;
@@ -135,7 +136,8 @@ fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     file.finish()?;
 
     let config = settings.validate()?;
-    Ok(Site { udp, tcp, dns, config, is_built_in: false, advertise, source })
+    listen.check(&config)?;
+    Ok(Site { listen, dns, config, is_built_in: false, source })
 }
 
 fn proxy_set(mut keys: Section, into: &mut ProxySet) -> Result<(), Wrong> {
@@ -245,6 +247,7 @@ mod tests {
             [listen]
             udp = ["127.0.0.1:5080", "[::1]:5080"]
             tcp = ["127.0.0.1:5081"]
+            ws = ["127.0.0.1:5082", "[::1]:5082"]
             advertise = "203.0.113.5"
             domains = ["branch.example"]
             names = ["sip:sas.branch.example:5080"]
@@ -297,8 +300,8 @@ mod tests {
             "#,
         );
         let site = site.unwrap_or_else(|wrong| panic!("{wrong}"));
-        assert_eq!((site.udp.len(), site.tcp.len()), (2, 1));
-        assert_eq!(site.local_address(site.udp[0]), "203.0.113.5:5080".parse().unwrap());
+        assert_eq!((site.listen.udp.len(), site.listen.streams().count()), (2, 3));
+        assert_eq!(site.local_address(site.listen.udp[0]), "203.0.113.5:5080".parse().unwrap());
 
         let mut expected = Settings::default();
         expected.domains = vec!["branch.example".into()];

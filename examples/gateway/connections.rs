@@ -1,8 +1,11 @@
 //! Connections, each a task of its own that reads, writes and ends. One bounded queue leads out of them all, so that who sends too
 //! fast waits; a bounded queue leads into each, and who does not read what is sent loses the connection.
 //!
-//! What is read and written need not be TCP: a connection that is secured first is [`serve`]d in the same way.
+//! A connection that is secured first is [`serve`]d like any other; a WebSocket has a module of its own.
 
+use crate::drops::Drops;
+use crate::entrance::{Bytestream, Entrance, Handshakes, Ready};
+use crate::{tls, websocket};
 use bytes::{Bytes, BytesMut};
 use sip_survivability::Event;
 use sip_survivability::transport::{FlowId, Transport};
@@ -15,6 +18,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 /// What may wait to be told to the core.
 const ARRIVALS: usize = 1024;
@@ -26,7 +31,10 @@ const WAITING: usize = 64;
 const CHUNK: usize = 4096;
 
 /// How long one write may take, and how long a connection may take to come about. The core gives up sooner.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the other end may take to close what we have closed.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 
 /// After the system refused to give another connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -36,8 +44,8 @@ const FIRST: u64 = 1 << 32;
 
 /// What the tasks tell.
 pub(crate) enum Arrival {
-    /// Somebody has connected.
-    Accepted { stream: TcpStream, local: SocketAddr, remote: SocketAddr },
+    /// Somebody has connected, and done all that comes before SIP.
+    Accepted { connection: Ready, transport: Transport, local: SocketAddr, remote: SocketAddr },
     /// For the core.
     Event(Event),
 }
@@ -46,6 +54,9 @@ pub(crate) enum Arrival {
 pub(crate) struct Connections {
     outputs: HashMap<FlowId, Sender<Bytes>>,
     arrivals: Sender<Arrival>,
+    handshakes: Handshakes,
+    /// Which servers to believe.
+    tls: Option<TlsConnector>,
     serial: u64,
 }
 
@@ -65,39 +76,55 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Connections {
-    /// With the queue that leads out of all.
-    pub(crate) fn new() -> (Self, Receiver<Arrival>) {
+    /// With the queue that leads out of all. `tls`: by what to know the servers that are connected to, if any are.
+    pub(crate) fn new(tls: Option<TlsConnector>) -> (Self, Receiver<Arrival>) {
         let (arrivals, queue) = channel(ARRIVALS);
-        (Self { outputs: HashMap::new(), arrivals, serial: FIRST }, queue)
+        let handshakes = Handshakes::default();
+        (Self { outputs: HashMap::new(), arrivals, handshakes, tls, serial: FIRST }, queue)
     }
 
-    /// Takes connections from `listener`, which others reach at `local`.
-    pub(crate) fn take_from(&self, listener: TcpListener, local: SocketAddr) {
-        let arrivals = self.arrivals.clone();
+    /// Takes connections from `listener`.
+    pub(crate) fn take_from(&self, listener: TcpListener, entrance: Entrance) {
+        let (arrivals, handshakes) = (self.arrivals.clone(), self.handshakes.clone());
         tokio::spawn(async move {
+            let mut crowd = Drops::default();
             loop {
-                match listener.accept().await {
-                    Ok((stream, remote)) => {
-                        if arrivals.send(Arrival::Accepted { stream, local, remote }).await.is_err() {
-                            return;
-                        }
-                    }
+                let (stream, remote) = match listener.accept().await {
+                    Ok(accepted) => accepted,
                     Err(error) => {
                         tracing::warn!("taking a connection: {error}");
                         tokio::time::sleep(PAUSE).await;
+                        continue;
                     }
+                };
+                if entrance.is_plain() {
+                    // Who sends connections too fast waits here.
+                    admit(stream, remote, &entrance, &arrivals).await;
+                } else if let Some(handshake) = handshakes.begin(remote.ip()) {
+                    let (entrance, arrivals) = (entrance.clone(), arrivals.clone());
+                    tokio::spawn(async move {
+                        admit(stream, remote, &entrance, &arrivals).await;
+                        drop(handshake);
+                    });
+                } else {
+                    crowd.count(|count| {
+                        tracing::warn!("too many handshakes, the latest from {remote}; closed: {count}");
+                    });
                 }
             }
         });
     }
 
     /// A name for a connection that was taken, and its task.
-    pub(crate) fn accept(&mut self, stream: TcpStream) -> FlowId {
+    pub(crate) fn accept(&mut self, connection: Ready) -> FlowId {
         let flow = FlowId(self.serial);
         self.serial += 1;
         let (output, arrivals) = (self.output_of(flow), self.arrivals.clone());
         tokio::spawn(async move {
-            serve(flow, stream, output, &arrivals).await;
+            match connection {
+                Ready::Bytes(stream) => serve(flow, stream, output, &arrivals).await,
+                Ready::Messages(socket) => websocket::serve(flow, *socket, output, &arrivals).await,
+            }
             tell(&arrivals, Event::FlowClosed { flow }).await;
         });
         flow
@@ -106,8 +133,9 @@ impl Connections {
     /// Opens the connection `flow`. What comes of it is told later.
     pub(crate) fn connect(&mut self, flow: FlowId, transport: Transport, to: SocketAddr) {
         let (output, arrivals) = (self.output_of(flow), self.arrivals.clone());
+        let tls = self.tls.clone();
         tokio::spawn(async move {
-            match timeout(PATIENCE, open(transport, to)).await {
+            match timeout(PATIENCE, open(transport, to, tls)).await {
                 Ok(Ok((stream, local))) => {
                     let opened = Event::FlowOpened { flow, transport, local, remote: Some(to) };
                     tell(&arrivals, opened).await;
@@ -138,17 +166,46 @@ impl Connections {
     }
 }
 
-async fn open(transport: Transport, to: SocketAddr) -> io::Result<(TcpStream, SocketAddr)> {
-    if transport != Transport::Tcp {
-        return Err(io::ErrorKind::Unsupported.into());
+/// Does what comes before SIP, and tells.
+async fn admit(stream: TcpStream, remote: SocketAddr, entrance: &Entrance, arrivals: &Sender<Arrival>) {
+    let &Entrance { transport, local, .. } = entrance;
+    match entrance.admit(stream).await {
+        Ok(connection) => {
+            // Nobody listens any more once the gateway ends.
+            let _ = arrivals.send(Arrival::Accepted { connection, transport, local, remote }).await;
+        }
+        Err(error) => tracing::debug!("handshake with {remote}: {error}"),
     }
+}
+
+async fn open(
+    transport: Transport,
+    to: SocketAddr,
+    tls: Option<TlsConnector>,
+) -> io::Result<(Box<dyn Bytestream>, SocketAddr)> {
+    let tls = match (transport, tls) {
+        (Transport::Tcp, _) => None,
+        (Transport::Tls, Some(tls)) => Some(tls),
+        (Transport::Tls, None) => {
+            return Err(tls::failed("without listen.authorities no server is believed"));
+        }
+        _ => return Err(io::ErrorKind::Unsupported.into()),
+    };
     let stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
     let local = stream.local_addr()?;
-    Ok((stream, local))
+    Ok((
+        match tls {
+            // RFC 5922 7.1: the certificate has to name what was asked for, which is an address.
+            Some(tls) => Box::new(tls.connect(ServerName::from(to.ip()), stream).await?),
+            None => Box::new(stream),
+        },
+        local,
+    ))
 }
 
-async fn tell(arrivals: &Sender<Arrival>, event: Event) {
+/// Tells the core, after all that came before.
+pub(crate) async fn tell(arrivals: &Sender<Arrival>, event: Event) {
     // Nobody listens any more once the gateway ends.
     let _ = arrivals.send(Arrival::Event(event)).await;
 }
@@ -203,18 +260,22 @@ mod tests {
         }
     }
 
+    fn plain(local: SocketAddr) -> Entrance {
+        Entrance { transport: Transport::Tcp, local, tls: None, limits: websocket::limits(65_535) }
+    }
+
     /// Two ends of one connection, opened by one and taken by the other.
     async fn pair() -> (Connections, Receiver<Arrival>, FlowId, FlowId) {
-        let (mut connections, mut queue) = Connections::new();
+        let (mut connections, mut queue) = Connections::new(None);
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let local = listener.local_addr().unwrap();
-        connections.take_from(listener, local);
+        connections.take_from(listener, plain(local));
         let ours = FlowId(FlowId::DIALLED);
         connections.connect(ours, Transport::Tcp, local);
         let (mut theirs, mut is_open) = (None, false);
         while theirs.is_none() || !is_open {
             match next(&mut queue).await {
-                Arrival::Accepted { stream, .. } => theirs = Some(connections.accept(stream)),
+                Arrival::Accepted { connection, .. } => theirs = Some(connections.accept(connection)),
                 Arrival::Event(event) => {
                     assert!(matches!(event, Event::FlowOpened { flow, .. } if flow == ours), "{event:?}");
                     is_open = true;
@@ -255,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_is_refused_is_told() {
-        let (mut connections, mut queue) = Connections::new();
+        let (mut connections, mut queue) = Connections::new(None);
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let (flow, other) = (FlowId(FlowId::DIALLED), FlowId(FlowId::DIALLED | 1));
         connections.connect(flow, Transport::Tcp, closed);

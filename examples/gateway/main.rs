@@ -1,4 +1,4 @@
-//! The gateway: the core of this library on real UDP sockets and TCP connections, with real clocks and signals.
+//! The gateway: the core of this library on real UDP sockets and connections by TCP, TLS and WebSocket, with real clocks and signals.
 //!
 //! ```text
 //! cargo run --release --example gateway                    # two soft phones on this machine can call at once
@@ -21,15 +21,19 @@ mod config;
 mod connections;
 mod dns;
 mod drops;
+mod entrance;
 #[cfg(target_os = "linux")]
 mod error_queue;
 mod feed;
 mod json;
+mod listen;
 mod local;
 mod section;
 mod signals;
+mod tls;
 mod udp;
 mod users;
+mod websocket;
 mod words;
 
 use args::Wish;
@@ -38,6 +42,7 @@ use config::Site;
 use connections::{Arrival, Connections};
 use dns::{Answers, Dns};
 use drops::Drops;
+use entrance::Entrance;
 use feed::Feed;
 use signals::Signals;
 use sip_survivability::time::Instant;
@@ -94,7 +99,7 @@ fn fail(message: &str, status: u8) -> ExitCode {
 /// Opens the sockets, then runs until a signal comes.
 async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> ExitCode {
     let mut ports = Vec::new();
-    for (number, &address) in (0..).zip(&site.udp) {
+    for (number, &address) in (0..).zip(&site.listen.udp) {
         match Port::bind(FlowId(number), address).await {
             Ok(port) => ports.push(port),
             Err(error) => {
@@ -103,12 +108,10 @@ async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> Ex
         }
     }
     let mut listeners = Vec::new();
-    for &address in &site.tcp {
+    for (transport, key, address) in site.listen.streams() {
         match connections::listen(address).and_then(|listener| Ok((listener.local_addr()?, listener))) {
-            Ok((bound, listener)) => listeners.push((listener, site.local_address(bound))),
-            Err(error) => {
-                return fail(&site.wrong_address("listen.tcp", address, &error), WRONG_CONFIGURATION);
-            }
+            Ok((bound, listener)) => listeners.push((listener, site.entrance(transport, bound))),
+            Err(error) => return fail(&site.wrong_address(key, address, &error), WRONG_CONFIGURATION),
         }
     }
     let mut seed = [0; 32];
@@ -172,10 +175,10 @@ impl Gateway {
         site: Site,
         seed: [u8; 32],
         ports: Vec<Port>,
-        listeners: Vec<(TcpListener, SocketAddr)>,
+        listeners: Vec<(TcpListener, Entrance)>,
         dns: Option<Dns>,
     ) -> (Self, Receiver<Arrival>) {
-        let (connections, arrivals) = Connections::new();
+        let (connections, arrivals) = Connections::new(site.listen.authorities.clone());
         let locals: Vec<_> =
             ports.iter().map(|port| (port.flow(), site.local_address(port.bound()))).collect();
         let mut gateway = Self {
@@ -192,9 +195,10 @@ impl Gateway {
         for (flow, local) in locals {
             gateway.tell(Event::FlowOpened { flow, transport: Transport::Udp, local, remote: None });
         }
-        for (listener, local) in listeners {
-            gateway.tell(Event::Listening { transport: Transport::Tcp, local });
-            gateway.connections.take_from(listener, local);
+        for (listener, entrance) in listeners {
+            let Entrance { transport, local, .. } = entrance;
+            gateway.tell(Event::Listening { transport, local });
+            gateway.connections.take_from(listener, entrance);
         }
         (gateway, arrivals)
     }
@@ -253,9 +257,9 @@ impl Gateway {
     /// Something happened on a connection.
     fn on_arrival(&mut self, arrival: Arrival) {
         let event = match arrival {
-            Arrival::Accepted { stream, local, remote } => {
-                let flow = self.connections.accept(stream);
-                Event::FlowOpened { flow, transport: Transport::Tcp, local, remote: Some(remote) }
+            Arrival::Accepted { connection, transport, local, remote } => {
+                let flow = self.connections.accept(connection);
+                Event::FlowOpened { flow, transport, local, remote: Some(remote) }
             }
             Arrival::Event(event) => event,
         };
