@@ -8,12 +8,16 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "phones have sockets")]
 
+#[path = "peers/baresip.rs"]
+mod baresip;
 #[path = "gateway/connections.rs"]
 mod connections;
 #[path = "gateway/line.rs"]
 mod line;
 #[path = "gateway/names.rs"]
 mod names;
+#[path = "peers/peer.rs"]
+mod peer;
 #[path = "gateway/phone.rs"]
 mod phone;
 #[path = "gateway/process.rs"]
@@ -23,6 +27,8 @@ mod process;
 mod program;
 #[path = "gateway/secure.rs"]
 mod secure;
+#[path = "peers/sipsak.rs"]
+mod sipsak;
 #[path = "gateway/websocket.rs"]
 mod websocket;
 
