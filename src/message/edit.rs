@@ -83,7 +83,8 @@ impl<'m> Edits<'m> {
         self
     }
 
-    /// Inserts a header field above the first one of its name; where there is none, below the leading Vias.
+    /// Inserts a header field above the first one of its name; where there is none, below the leading Vias. Several
+    /// come in the order of the calls.
     pub fn insert_first(&mut self, name: HeaderName, value: impl fmt::Display) -> &mut Self {
         let entries = self.head.entries();
         let place = entries

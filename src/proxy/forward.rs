@@ -145,7 +145,8 @@ fn route(edits: &mut Edits<'_>, request: &Request, left_behind: usize, target: &
     if left_behind > 0 {
         edits.remove_values(HeaderName::Route, left_behind);
     }
-    for route in target.routes.iter().rev() {
+    // RFC 3327 5.3: "preserving the order as indicated in the Path header field values".
+    for route in &target.routes {
         edits.insert_first(HeaderName::Route, route);
     }
 }

@@ -23,12 +23,17 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
         return emergency_call(query, view, &uri, number, reasons);
     }
     // 2.1: phones ask us whether we are there. With a user in it the question may be for somebody else.
-    if query.request.method() == Method::Options && view.is_own(&uri) {
-        let ours = uri.user().is_none() || (query.is_emergency() && find(view, &uri).0.is_empty());
-        if ours {
-            reasons.push(Reason::NamesUs);
-            return decision(Outcome::Answer(200), Step::Ourselves, reasons, 0);
-        }
+    if query.request.method() == Method::Options && asks_us(query, view, &uri) {
+        reasons.push(Reason::NamesUs);
+        return decision(Outcome::Answer(200), Step::Ourselves, reasons, 0);
+    }
+    let is_ours = || uri.user().is_none() && view.is_own(&uri);
+    if let Some(status) = status_of_ours(query.request.method())
+        && (query.is_emergency() || query.source == Source::Proxy)
+        && is_ours()
+    {
+        reasons.push(Reason::NamesUs);
+        return decision(Outcome::Answer(status), Step::Ourselves, reasons, 0);
     }
     if let Some(next_door) = next_door(query, view, &uri, &mut reasons) {
         return next_door;
@@ -39,6 +44,35 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
     match query.source {
         Source::Proxy => from_proxy(query, view, &uri, reasons),
         Source::User | Source::Gateway => to_proxies(query, view, reasons),
+    }
+}
+
+/// Whether an OPTIONS is for us. While the proxy is away, we answer for the domain too, which is named "similar to the way a
+/// Request-URI is set for a REGISTER" (RFC 3261 11).
+fn asks_us(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>) -> bool {
+    let is_domain = || uri.host().is_some_and(|host| view.home.contains(host));
+    if uri.user().is_none() {
+        view.is_own(uri) || (query.is_emergency() && is_domain())
+    } else {
+        query.is_emergency() && view.is_own(uri) && find(view, uri).0.is_empty()
+    }
+}
+
+/// The answer to a request for ourselves, whom nobody calls: there is no dialog with us (RFC 3261 15.1.2, RFC 3262 3, RFC 3311 5.2, RFC
+/// 6086 4.2.2, RFC 6665 4.1.3), and an unknown method is no more known here (RFC 3261 21.5.2).
+const fn status_of_ours(method: Method) -> Option<u16> {
+    match method {
+        Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify => Some(481),
+        Method::Other => Some(501),
+        Method::Invite
+        | Method::Ack
+        | Method::Cancel
+        | Method::Register
+        | Method::Options
+        | Method::Subscribe
+        | Method::Publish
+        | Method::Refer
+        | Method::Message => None,
     }
 }
 

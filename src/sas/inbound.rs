@@ -20,6 +20,16 @@ const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, PRACK, UPDATE,
 /// Extensions that we know as a registrar.
 pub(super) const EXTENSIONS: &[&str] = &["path"];
 
+/// What we ask of an OPTIONS that is for us (RFC 3261 8.2), the limits apart, which are the branch's and have been looked at.
+const SERVER: Rules<'_> =
+    Rules::user_agent().extensions(EXTENSIONS).max_message(usize::MAX).max_fields(usize::MAX);
+
+/// A refusal that the routing decided on, with the fields it has to have (21.4.6, 21.5.2).
+pub(super) fn fault_of(status: u16) -> Fault {
+    let fault = Fault::new(status);
+    if status == 501 { fault.with(HeaderName::Allow, ALLOW) } else { fault }
+}
+
 impl Sas {
     pub(super) fn on_message(&mut self, from: Peer, data: Bytes, out: &mut Actions) {
         // Line ends alone keep a NAT binding alive (RFC 5626 3.5.1).
@@ -199,8 +209,13 @@ impl Sas {
         }
     }
 
-    /// 200, with what we can do where an OPTIONS asks for it (RFC 3261 11.2).
+    /// 200, with what we can do where an OPTIONS asks for it (RFC 3261 11.2) in a way that we understand (8.2.2.3, 8.2.3).
     pub(super) fn answer_ok(&mut self, server: ServerId, request: &Request, from: Peer, out: &mut Actions) {
+        if request.method() == Method::Options
+            && let Err(fault) = request.validate_as(&SERVER)
+        {
+            return self.refuse(server, request, from, &fault, out);
+        }
         let tag = self.transactions.stateless_tag(request);
         let mut response = ResponseBuilder::new(request, from.address, 200, tag.as_str());
         if request.method() == Method::Options {

@@ -3,6 +3,7 @@
 
 use super::admission::TurnedAway;
 use super::homecoming::Homecoming;
+use super::inbound::fault_of;
 use super::{Actions, Notice, Sas};
 use crate::headers::Method;
 use crate::message::{Fault, Request};
@@ -37,7 +38,7 @@ impl Sas {
                 if decision.step == Step::EmergencyNumber {
                     out.push(Notice::emergency_call_failed(request).into());
                 }
-                self.refuse(*server, request, *from, &Fault::new(status), out);
+                self.refuse(*server, request, *from, &fault_of(status), out);
             }
             Outcome::Forward(_) => {
                 notify_routed(request, &decision, out);

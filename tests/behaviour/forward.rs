@@ -201,6 +201,55 @@ fn options_are_answered_by_whom_they_reach() {
     );
 }
 
+/// RFC 3261 11: an OPTIONS for a server has a Request-URI "without a user part, similar to the way a Request-URI is set for a
+/// REGISTER", so that the domain is ours to answer for while its proxy is away.
+#[test]
+fn options_to_the_domain_are_answered_while_the_proxy_is_away() {
+    let mut rig = Rig::lost();
+    for (uri, status) in [("sip:office.example", 200), ("sip:other.example", 404)] {
+        let sent = rig.feed_one(ALICE, request("OPTIONS", uri, &format!("d{status}")));
+        assert_eq!(sent.brief(), format!("{status} {ALICE}"), "{uri}");
+    }
+}
+
+/// RFC 3261 8.2.2.3 and 8.2.3 hold for what we answer as a server; 11.2: "had it been an INVITE" changes nothing.
+#[test]
+fn options_that_end_here_are_refused_for_what_we_do_not_understand() {
+    for mut rig in [Rig::new(), Rig::lost()] {
+        let options = |id: &str| request("OPTIONS", &format!("sip:{SAS}"), id);
+        let sent = rig.feed_one(ALICE, with(&options("q1"), "Require: foo, path, bar"));
+        assert_eq!((sent.brief(), sent.header("Unsupported")), (format!("420 {ALICE}"), "foo, bar"));
+        let last_hop = with(&options("q2"), "Require: foo").replace("Max-Forwards: 70", "Max-Forwards: 0");
+        assert_eq!(rig.feed_one(ALICE, last_hop).brief(), format!("420 {ALICE}"));
+        let body =
+            with(&options("q3"), "Content-Type: text/odd").replace("Content-Length: 0", "Content-Length: 2");
+        let sent = rig.feed_one(ALICE, format!("{body}xx"));
+        assert_eq!((sent.brief(), sent.header("Accept")), (format!("415 {ALICE}"), "application/sdp"));
+        let sent = rig.feed_one(ALICE, with(&options("q4"), "Require: path"));
+        assert_eq!(sent.brief(), format!("200 {ALICE}"));
+    }
+}
+
+/// What names us and nobody behind us: RFC 3261 15.1.2, RFC 3262 3, RFC 3311 5.2, RFC 6086 4.2.2 and RFC 6665 4.1.3 want 481 where
+/// there is no dialog; 21.5.2: 501 for a method that nobody knows, with what we do know (8.2.1).
+#[test]
+fn what_asks_ourselves_for_a_dialog_is_481_and_for_an_unknown_method_501() {
+    let us = format!("sip:{SAS}");
+    let mut lost = Rig::lost();
+    for method in ["BYE", "PRACK", "UPDATE", "INFO", "NOTIFY"] {
+        let sent = lost.feed_one(ALICE, request(method, &us, method));
+        assert_eq!(sent.brief(), format!("481 {ALICE}"), "{method}");
+    }
+    let sent = lost.feed_one(ALICE, request("FOO", &us, "foo"));
+    assert_eq!(sent.brief(), format!("501 {ALICE}"));
+    assert!(sent.header("Allow").contains("OPTIONS"), "{sent:?}");
+    let mut rig = Rig::new();
+    for (method, status) in [("BYE", 481), ("FOO", 501), ("MESSAGE", 404)] {
+        let sent = rig.feed_one(PROXY, from_to(method, &us, method, PROXY, ""));
+        assert_eq!(sent.brief(), format!("{status} {PROXY}"), "{method}");
+    }
+}
+
 #[test]
 fn calls_of_the_proxy_go_to_the_registered_contact_with_our_path_taken_off() {
     let mut rig = Rig::new();

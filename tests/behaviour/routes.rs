@@ -33,6 +33,31 @@ fn a_path_of_a_strict_router_is_followed_by_its_rules() {
     assert_eq!(sent.all("Route"), [format!("<sip:{CAROL};lr>"), format!("<sip:bob@{BOB}>")]);
 }
 
+/// RFC 3327 5.3 and 5.4: the Path is the route to the phone in its own order, in one field or several, whatever Route the call
+/// came by.
+#[test]
+fn a_path_of_several_hops_keeps_its_order() {
+    let hops =
+        [format!("<sip:{CAROL};lr>"), "<sip:203.0.113.7;lr>".to_owned(), "<sip:203.0.113.8>".to_owned()];
+    for path in [
+        format!("Path: {}\r\n", hops.join(", ")),
+        hops.each_ref().map(|hop| format!("Path: {hop}\r\n")).concat(),
+    ] {
+        let mut rig = Rig::lost();
+        let lines = format!("Contact: <sip:bob@{BOB}>\r\n{path}Supported: path\r\n");
+        let ok = rig.feed_one(BOB, register("bob", BOB, &lines, 1));
+        assert_eq!(ok.all("Path"), hops);
+        let text = request("MESSAGE", "sip:bob@office.example", "p1");
+        for text in
+            [text.clone(), with(&text, &format!("Route: <sip:{SAS};lr>")).replace("z9hG4bKp1", "z9hG4bKp2")]
+        {
+            let sent = rig.feed_one(ALICE, text);
+            assert_eq!((sent.brief(), sent.uri()), (format!("MESSAGE {CAROL}"), &*format!("sip:bob@{BOB}")));
+            assert_eq!(sent.all("Route"), hops);
+        }
+    }
+}
+
 /// What was not reached yet stays, however it is written.
 #[test]
 fn routes_in_one_field_are_told_apart() {
