@@ -110,6 +110,7 @@ pub mod registrar;
 pub mod rng;
 pub mod routing;
 mod sas;
+mod slab;
 pub mod time;
 mod transaction;
 pub mod transport;

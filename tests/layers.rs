@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Who may import whom.
-const ARROWS: [(&str, &[&str]); 15] = [
-    ("time", &[]),
+const ARROWS: [(&str, &[&str]); 16] = [
+    ("slab", &[]),
+    ("time", &["slab"]),
     ("rng", &[]),
     ("uri", &[]),
     ("headers", &["uri"]),
@@ -16,10 +17,10 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("auth", &["time", "rng", "uri", "headers", "message"]),
     ("config", &["uri", "auth"]),
     ("transport", &["time", "rng", "uri", "config", "message"]),
-    ("transaction", &["time", "rng", "uri", "headers", "config", "message", "transport"]),
+    ("transaction", &["slab", "time", "rng", "uri", "headers", "config", "message", "transport"]),
     ("mode", &["time", "config"]),
     ("upstream", &["time", "rng", "config", "mode"]),
-    ("registrar", &["time", "uri", "headers", "message", "config", "transport"]),
+    ("registrar", &["slab", "time", "uri", "headers", "message", "config", "transport"]),
     ("routing", &["uri", "headers", "message", "config", "transport", "mode", "registrar", "upstream"]),
     ("proxy", &["time", "rng", "headers", "message", "transport", "transaction", "upstream", "routing"]),
     (

@@ -28,10 +28,10 @@ pub(crate) fn log(notice: &Notice) {
         Notice::ProxyStatus { target, status, cause } => {
             info!("proxy {target} is {} ({})", plain(status.as_str()), plain(cause.as_str()));
         }
-        Notice::UserBound(user) => debug!("{} registered at {}", user.aor, user.contact),
-        Notice::UserRefreshed(user) => debug!("{} is still at {}", user.aor, user.contact),
-        Notice::UserUnbound(user) => debug!("{} left {}", user.aor, user.contact),
-        Notice::UserExpired(user) => debug!("{} expired at {}", user.aor, user.contact),
+        Notice::UserBound(user) => debug!("{} registered at {}", user.aor(), user.contact()),
+        Notice::UserRefreshed(user) => debug!("{} is still at {}", user.aor(), user.contact()),
+        Notice::UserUnbound(user) => debug!("{} left {}", user.aor(), user.contact()),
+        Notice::UserExpired(user) => debug!("{} expired at {}", user.aor(), user.contact()),
         Notice::DatabaseFull { aor } => warn!("the database is full: {aor} not stored"),
         Notice::RequestRouted { method, from, to, step, .. } => {
             debug!("{method} from {from} goes to {to} ({})", plain(step.as_str()));
