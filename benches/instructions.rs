@@ -15,10 +15,12 @@ mod support;
 
 use bytes::Bytes;
 use std::hint::black_box;
+use support::crowd::{self, Crowd};
 use support::hostile;
 
 const USAGE: &str = "usage: instructions index|read|look|validate|edit|forward|hop|httparse TIMES [FILE]
        instructions hostile TIMES SHAPE SIZE
+       instructions refresh|insert|deadline TIMES [USERS]
        instructions shapes";
 
 fn main() {
@@ -31,6 +33,10 @@ fn main() {
             let (shape, size) = (words.next().unwrap(), words.next().unwrap().parse().unwrap());
             let message = hostile::message(&shape, size);
             return (0..times).for_each(|_| hostile::all_work(black_box(&message)));
+        }
+        "refresh" | "insert" | "deadline" => {
+            let users = words.next().and_then(|users| users.parse().ok()).unwrap_or(10_000);
+            return registrar(&what, times, users);
         }
         _ => {}
     }
@@ -56,6 +62,26 @@ fn main() {
             }
             "httparse" => support::httparse(black_box(&http)),
             _ => panic!("{USAGE}"),
+        }
+    }
+}
+
+/// With `users` registered: each refreshes in its turn, or others come, or it is asked when the next deadline is while `users`
+/// transactions live.
+fn registrar(what: &str, times: usize, users: usize) {
+    let mut crowd = Crowd::registered(users);
+    match what {
+        "refresh" => {
+            let refreshes: Vec<_> = (0..times).map(|n| crowd::register(n % users, 2 + n / users)).collect();
+            refreshes.into_iter().for_each(|refresh| crowd.tell(refresh));
+        }
+        "insert" => {
+            let others: Vec<_> = (users..users + times).map(|user| crowd::register(user, 1)).collect();
+            others.into_iter().for_each(|other| crowd.tell(other));
+        }
+        _ => {
+            (0..users).for_each(|user| crowd.tell(crowd::register(user, 2)));
+            (0..times).for_each(|_| assert!(black_box(crowd.sas.next_timeout()).is_some()));
         }
     }
 }

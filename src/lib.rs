@@ -113,6 +113,7 @@ pub mod resolve;
 pub mod rng;
 pub mod routing;
 mod sas;
+mod slab;
 pub mod time;
 mod transaction;
 pub mod transport;

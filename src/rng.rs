@@ -56,8 +56,8 @@ impl Token {
     pub fn of(bits: u64) -> Self {
         let mut digits = [b'0'; 16];
         for (digit, shift) in digits.iter_mut().zip((0..16).rev()) {
-            let nibble = (bits >> (shift * 4)) & 0xf;
-            *digit = char::from_digit(nibble as u32, 16).map_or(b'0', |c| c as u8);
+            let nibble = ((bits >> (shift * 4)) & 0xf) as u8;
+            *digit = if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
         }
         Self(digits)
     }

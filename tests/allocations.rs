@@ -13,8 +13,10 @@ use sip_survivability::auth::{Authenticator, Ha1, Policy, Role, Session, Unprove
 use sip_survivability::headers::Auth;
 use sip_survivability::message::Message;
 use sip_survivability::rng::Token;
-use sip_survivability::time::Instant;
+use sip_survivability::time::{Instant, Timers};
 use std::hint::black_box;
+use std::time::Duration;
+use support::crowd::{self, Crowd};
 
 fn allocations(run: impl FnOnce()) -> u64 {
     measure(run).count_total
@@ -66,6 +68,57 @@ fn a_retransmission_is_absorbed_in_two_allocations() {
     // The index, and the handle by which the answer is shared.
     assert!(allocations(|| sas.handle_into(Instant::ZERO, again, &mut out)) <= 2);
     assert_eq!(out.len(), 1);
+}
+
+#[test]
+fn a_refresh_is_four_allocations() {
+    const USERS: u64 = 1000;
+    let mut crowd = Crowd::registered(USERS as usize);
+    assert!(crowd.is_ok(crowd::register(0, 2)));
+    let refreshes: Vec<_> = (0..USERS as usize).map(|user| crowd::register(user, 3)).collect();
+    let taken = allocations(|| refreshes.into_iter().for_each(|refresh| crowd.tell(refresh)));
+    // The index, the answer and the handle by which it is shared; now and then a table grows.
+    assert!(taken <= 4 * USERS, "{taken} for {USERS}");
+}
+
+#[test]
+fn the_next_of_100_000_deadlines_is_a_peek() {
+    let mut timers = Timers::default();
+    for n in 0..100_000 {
+        timers.arm(Instant::from_micros((n * 7919) % 100_000), n);
+    }
+    assert_eq!(allocations(|| assert_eq!(timers.next(), Some(Instant::ZERO))), 0);
+}
+
+#[test]
+fn bindings_are_small_and_leave_next_to_nothing() {
+    const USERS: i64 = 100_000;
+    let mut crowd = Crowd::new(USERS as usize);
+    let held = measure(|| {
+        (0..USERS as usize).for_each(|user| crowd.join(user));
+        crowd.wait(Duration::from_secs(40));
+    });
+    assert_eq!((crowd.sas.registrar().len() as i64, crowd.sas.load().0), (USERS, 0));
+    assert!(held.bytes_current <= 550 * USERS, "{} for each", held.bytes_current / USERS);
+    let ended = measure(|| crowd.wait(Duration::from_hours(2)));
+    assert!(crowd.sas.registrar().is_empty());
+    // Who was here once is known, by a hash in two orders.
+    let left = held.bytes_current + ended.bytes_current;
+    assert!(left <= 80 * USERS, "{} for each", left / USERS);
+}
+
+#[test]
+fn calls_are_small_and_leave_nothing() {
+    const CALLS: i64 = 25_000;
+    let mut crowd = Crowd::registered(2);
+    let held = measure(|| (0..CALLS as usize).for_each(|call| crowd.call(call)));
+    assert!(crowd.sas.load().0 as i64 >= 4 * CALLS, "{:?}", crowd.sas.load());
+    assert!(held.bytes_current <= 8192 * CALLS, "{} for each", held.bytes_current / CALLS);
+    let over = measure(|| crowd.wait(Duration::from_mins(5)));
+    assert_eq!(crowd.sas.load(), (0, 0));
+    let left = held.bytes_current + over.bytes_current;
+    // A page of each table, and the lists' last steps.
+    assert!(left <= 128 * 1024, "{left} in all");
 }
 
 #[test]

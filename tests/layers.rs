@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Who may import whom.
-const ARROWS: [(&str, &[&str]); 16] = [
-    ("time", &[]),
+const ARROWS: [(&str, &[&str]); 17] = [
+    ("slab", &[]),
+    ("time", &["slab"]),
     ("rng", &[]),
     ("uri", &[]),
     ("headers", &["uri"]),
@@ -17,10 +18,10 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("config", &["uri", "auth"]),
     ("transport", &["time", "rng", "uri", "config", "message"]),
     ("resolve", &["time", "rng", "uri"]),
-    ("transaction", &["time", "rng", "uri", "headers", "config", "message", "transport"]),
+    ("transaction", &["slab", "time", "rng", "uri", "headers", "config", "message", "transport"]),
     ("mode", &["time", "config"]),
     ("upstream", &["time", "rng", "config", "mode"]),
-    ("registrar", &["time", "uri", "headers", "message", "config", "transport"]),
+    ("registrar", &["slab", "time", "uri", "headers", "message", "config", "transport"]),
     ("routing", &["uri", "headers", "message", "config", "transport", "mode", "registrar", "upstream"]),
     ("proxy", &["time", "rng", "headers", "message", "transport", "transaction", "upstream", "routing"]),
     (

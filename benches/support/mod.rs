@@ -1,5 +1,6 @@
 //! Messages as phones send them, what a hop does with them, and a call through a branch.
 
+pub mod crowd;
 pub mod hostile;
 
 use bytes::Bytes;

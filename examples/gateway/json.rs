@@ -41,17 +41,17 @@ impl Serialize for Line<'_> {
                 fields!(map, "name_unresolved", "target": target, "reason": reason.to_string());
             }
             Notice::UserBound(user) => {
-                fields!(map, "user_bound", "aor": user.aor, "contact": user.contact, "origin": user.origin.as_str());
+                fields!(map, "user_bound", "aor": user.aor(), "contact": user.contact(), "origin": user.origin().as_str());
             }
             Notice::UserRefreshed(user) => {
-                let origin = user.origin.as_str();
-                fields!(map, "user_refreshed", "aor": user.aor, "contact": user.contact, "origin": origin);
+                let origin = user.origin().as_str();
+                fields!(map, "user_refreshed", "aor": user.aor(), "contact": user.contact(), "origin": origin);
             }
             Notice::UserUnbound(user) => {
-                fields!(map, "user_unbound", "aor": user.aor, "contact": user.contact, "origin": user.origin.as_str());
+                fields!(map, "user_unbound", "aor": user.aor(), "contact": user.contact(), "origin": user.origin().as_str());
             }
             Notice::UserExpired(user) => {
-                fields!(map, "user_expired", "aor": user.aor, "contact": user.contact, "origin": user.origin.as_str());
+                fields!(map, "user_expired", "aor": user.aor(), "contact": user.contact(), "origin": user.origin().as_str());
             }
             Notice::DatabaseFull { aor } => fields!(map, "database_full", "aor": aor),
             Notice::RequestRouted { method, from, to, step, reasons } => {

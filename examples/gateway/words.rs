@@ -32,10 +32,10 @@ pub(crate) fn log(notice: &Notice) {
         Notice::NameUnresolved { target, reason } => {
             warn!("{target} cannot be resolved: {reason}; its addresses, if it has any, stay in use");
         }
-        Notice::UserBound(user) => debug!("{} registered at {}", user.aor, user.contact),
-        Notice::UserRefreshed(user) => debug!("{} is still at {}", user.aor, user.contact),
-        Notice::UserUnbound(user) => debug!("{} left {}", user.aor, user.contact),
-        Notice::UserExpired(user) => debug!("{} expired at {}", user.aor, user.contact),
+        Notice::UserBound(user) => debug!("{} registered at {}", user.aor(), user.contact()),
+        Notice::UserRefreshed(user) => debug!("{} is still at {}", user.aor(), user.contact()),
+        Notice::UserUnbound(user) => debug!("{} left {}", user.aor(), user.contact()),
+        Notice::UserExpired(user) => debug!("{} expired at {}", user.aor(), user.contact()),
         Notice::DatabaseFull { aor } => warn!("the database is full: {aor} not stored"),
         Notice::RequestRouted { method, from, to, step, .. } => {
             debug!("{method} from {from} goes to {to} ({})", plain(step.as_str()));

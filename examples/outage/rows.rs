@@ -215,7 +215,7 @@ impl Rows<'_> {
                 self.remark(None, sas, text);
             }
             Notice::UserBound(user) => {
-                let text = format!("{} bound, granted by {}", user.aor, plain(user.origin.as_str()));
+                let text = format!("{} bound, granted by {}", user.aor(), plain(user.origin().as_str()));
                 self.remark(None, sas, text);
             }
             Notice::RequestRejected { method, status, reason, .. } => {

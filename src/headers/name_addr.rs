@@ -34,14 +34,31 @@ impl<'a> NameAddr<'a> {
             .map_err(|error| ValueError::new(error.kind, parts.display.start + error.offset))?;
         let uri = Uri::parse(part(parts.uri.clone()))
             .map_err(|error| ValueError::new(ValueErrorKind::Uri, parts.uri.start + error.offset))?;
+        let address = Self { display, uri, params: Params::default(), tag: None };
+        address.with_params(text, part(parts.params..text.len()))
+    }
+
+    /// Parses a value that may be that of `other`, which was `text_of_other`, with parameters behind it: a REGISTER's From nearly always
+    /// is its To with a tag. It gives what [`parse`](Self::parse) does.
+    pub(crate) fn parse_beside(text: &'a str, other: &Self, text_of_other: &str) -> Result<Self, ValueError> {
+        let is_closed = other.params.as_str().is_empty() && text_of_other.ends_with('>');
+        match text.strip_prefix(text_of_other).filter(|_| is_closed) {
+            Some(params) => Self { params: Params::default(), ..*other }.with_params(text, params),
+            None => Self::parse(text),
+        }
+    }
+
+    /// With the parameters that stand at the end of `text`.
+    fn with_params(self, text: &'a str, params: &'a str) -> Result<Self, ValueError> {
         let mut tag = None;
-        let params = Params::check_each(part(parts.params..text.len()), |name, value| {
+        let checked = Params::check_each(params, |name, value| {
             if tag.is_none() && is_word(name.as_bytes(), "tag") {
                 tag = Some(value);
             }
         });
-        let params = params.map_err(|error| ValueError::new(error.kind, parts.params + error.offset))?;
-        Ok(Self { display, uri, params, tag: tag.flatten() })
+        let start = text.len() - params.len();
+        let params = checked.map_err(|error| ValueError::new(error.kind, start + error.offset))?;
+        Ok(Self { params, tag: tag.flatten(), ..self })
     }
 
     /// The tag in a value that nobody has checked.
@@ -163,6 +180,9 @@ impl Parts {
 
 /// `display-name = *(token LWS) / quoted-string`. Without quotes it may have all that text has, as many write it.
 fn display_name(text: &str) -> Result<&str, ValueError> {
+    if text.is_empty() {
+        return Ok(text);
+    }
     let name = trim(text);
     let (behind, _) = match name.as_bytes().first() {
         Some(b'"') => quoted_string(name).map_err(|error| ValueError::unread(text, &error))?,
@@ -248,6 +268,38 @@ mod tests {
         assert_eq!(inside.tag(), Some("1"));
         let bare = NameAddr::parse("sip:a@h;tag=2").unwrap();
         assert_eq!((bare.uri.as_str(), bare.tag()), ("sip:a@h", Some("2")));
+    }
+
+    #[test]
+    fn beside_another_one_it_reads_as_it_does_alone() {
+        let texts = [
+            "<sip:a@h>",
+            "<sip:a@h>;tag=1",
+            "<sip:a@h>;tag=1;x",
+            "<sip:a@h> ;tag=1",
+            "<sip:a@h>x",
+            "<sip:a@h>;;",
+            "sip:a@h",
+            "sip:a@h;tag=1",
+            "sip:a@h>",
+            "\"A>\" <sip:a@h>",
+            "\"A>\" <sip:a@h>;tag=2",
+            "\"A>",
+            "<sip:a@h>>",
+            "<sip:a@h>;x=\">\"",
+            "<sip:a@h>;x=\">\";tag=3",
+            "",
+        ];
+        for one in texts {
+            let Ok(other) = NameAddr::parse(one) else { continue };
+            for text in texts {
+                assert_eq!(
+                    NameAddr::parse_beside(text, &other, one),
+                    NameAddr::parse(text),
+                    "{text} beside {one}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -85,6 +85,14 @@ impl<const MIN: u64, const MAX: u64> fmt::Display for Number<MIN, MAX> {
     }
 }
 
+/// Writes `number` behind `text`, without the detour of formatting.
+pub(crate) fn push_decimal(text: &mut String, number: u64) {
+    if number > 9 {
+        push_decimal(text, number / 10);
+    }
+    text.push(char::from(b'0' + (number % 10) as u8));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

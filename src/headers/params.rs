@@ -1,6 +1,6 @@
 //! `generic-param = token [ EQUAL gen-value ]`, each behind a semicolon.
 
-use super::lex::{gen_value, is_word, plain_value_len, separator, token};
+use super::lex::{gen_value, is_token, is_word, plain_value_len, separator, token};
 use super::text::{Unfolded, unquoted};
 use super::{ValueError, number, trim};
 use nom::Parser;
@@ -145,6 +145,30 @@ pub(super) fn behind<'a, T>(
 /// `SEMI token [ EQUAL gen-value ]`: what is behind it, the name, and the value.
 #[inline]
 fn one(input: &str) -> Option<(&str, &str, Option<&str>)> {
+    plain(input).or_else(|| any(input))
+}
+
+/// One without white space and quotes, up to the next one or the end, as nearly all are.
+#[inline]
+fn plain(input: &str) -> Option<(&str, &str, Option<&str>)> {
+    let param = input.as_bytes().strip_prefix(b";")?;
+    let len = param.iter().position(|byte| !is_token(*byte)).unwrap_or(param.len());
+    let (value, end) = match param.get(len..)? {
+        [] | [b';', ..] => (None, 1 + len),
+        [b'=', value @ ..] => {
+            let start = 2 + len;
+            let end = start + plain_value_len(value);
+            (Some(input.get(start..end)?).filter(|value| !value.is_empty()), end)
+        }
+        _ => return None,
+    };
+    let is_whole = matches!(input.as_bytes().get(end), None | Some(b';')) && len > 0;
+    let is_read = value.is_some() || end == 1 + len;
+    if is_whole && is_read { Some((input.get(end..)?, input.get(1..1 + len)?, value)) } else { None }
+}
+
+#[inline]
+fn any(input: &str) -> Option<(&str, &str, Option<&str>)> {
     let (rest, name) = token(separator(input, b';')?).ok()?;
     let value = separator(rest, b'=').and_then(|value| gen_value(value).ok());
     Some(value.map_or((rest, name, None), |(rest, value)| (rest, name, Some(value))))
@@ -184,6 +208,40 @@ mod tests {
         ] {
             assert_eq!(peek(text.as_bytes(), "tag"), Params(text).value("tag"), "{text}");
         }
+    }
+
+    #[test]
+    fn plain_ones_are_read_as_any_others() {
+        for text in [
+            ";a=b",
+            ";a",
+            ";a;b",
+            ";a=b;c=d",
+            ";a=",
+            ";a=;b",
+            ";=b",
+            ";",
+            ";;",
+            ";a =b",
+            ";a= b",
+            ";a b",
+            ";a=b ;c",
+            "; a",
+            ";a=\"b\"",
+            ";a=b\"c",
+            ";a=[::1]:5",
+            ";a=b,c",
+            ";\u{e9}=a",
+            ";a=\u{e9}",
+            "",
+            "a",
+            ";a==b",
+        ] {
+            if let Some(read) = plain(text) {
+                assert_eq!(any(text), Some(read), "{text}");
+            }
+        }
+        assert_eq!(plain(";a=b;c"), Some((";c", "a", Some("b"))));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `Via` (RFC 3261 20.42, RFC 3581).
 
 use super::lex::{is_lws, is_word, separator, sws, token};
-use super::{Params, ValueError, params};
+use super::{Params, ValueError, params, push_decimal};
 use crate::uri::{Host, HostPort};
 use nom::bytes::complete::{tag, tag_no_case, take_while1};
 use nom::sequence::delimited;
@@ -26,6 +26,9 @@ pub struct Via<'a> {
     pub params: Params<'a>,
     branch: Option<&'a str>,
     rport: Option<Option<u16>>,
+    /// Where that parameter ends in the text, if it stands there once and without a value; else 0.
+    rport_end: u16,
+    has_received: bool,
 }
 
 impl<'a> Via<'a> {
@@ -44,17 +47,31 @@ impl<'a> Via<'a> {
             Some(_) => (sent_by, rest),
             None => spaced_port(sent_by, rest),
         };
-        let (mut branch, mut rport) = (None, None);
+        let (mut branch, mut rport, mut rport_end, mut has_received) = (None, None, 0, false);
         let params = Params::check_each(rest, |name, value| {
             if branch.is_none() && is_word(name.as_bytes(), "branch") {
                 branch = Some(value);
-            } else if rport.is_none() && is_word(name.as_bytes(), "rport") {
-                rport = Some(value.and_then(|port| port.parse().ok()));
+            } else if is_word(name.as_bytes(), "rport") {
+                let end = (name.as_ptr() as usize + name.len()).saturating_sub(text.as_ptr() as usize);
+                let is_plain = rport.is_none() && value.is_none();
+                rport_end = if is_plain { u16::try_from(end).unwrap_or(0) } else { 0 };
+                rport = rport.or_else(|| Some(value.and_then(|port| port.parse().ok())));
+            } else if is_word(name.as_bytes(), "received") {
+                has_received = true;
             }
         });
         let params =
             params.map_err(|error| ValueError::new(error.kind, text.len() - rest.len() + error.offset))?;
-        Ok(Self { text, transport, sent_by, params, branch: branch.flatten(), rport })
+        Ok(Self {
+            text,
+            transport,
+            sent_by,
+            params,
+            branch: branch.flatten(),
+            rport,
+            rport_end,
+            has_received,
+        })
     }
 
     /// The branch of the first value of a header field that nobody has checked.
@@ -77,11 +94,32 @@ impl<'a> Via<'a> {
     pub fn stamped(&self, source: SocketAddr) -> Cow<'a, str> {
         let asked = self.rport().is_some();
         let claimed = self.sent_by.host.ip() == Some(source.ip());
-        if claimed && !asked && self.params.find("received").is_none() {
+        if claimed && !asked && !self.has_received {
             return Cow::Borrowed(self.text);
         }
-        let untouched = self.text.len() - self.params.as_str().len();
         let mut stamped = String::with_capacity(self.text.len() + 40);
+        self.stamp(source, &mut stamped);
+        Cow::Owned(stamped)
+    }
+
+    /// Writes what [`stamped`](Self::stamped) gives behind `stamped`.
+    pub(crate) fn stamp(&self, source: SocketAddr, stamped: &mut String) {
+        let claimed = self.sent_by.host.ip() == Some(source.ip());
+        match self.rport() {
+            None if claimed && !self.has_received => return stamped.push_str(self.text),
+            Some(None) if !self.has_received && self.rport_end > 0 => {
+                // Nearly always: what is asked for stands there without a value.
+                let (before, behind) =
+                    self.text.split_at_checked(self.rport_end.into()).unwrap_or((self.text, ""));
+                stamped.push_str(before);
+                stamped.push('=');
+                push_decimal(stamped, source.port().into());
+                stamped.push_str(behind);
+                return push_received(source.ip(), stamped);
+            }
+            None | Some(_) => {}
+        }
+        let untouched = self.text.len() - self.params.as_str().len();
         stamped.push_str(self.text.get(..untouched).unwrap_or_default());
         for (name, value) in self.params.iter() {
             if name.eq_ignore_ascii_case("received") {
@@ -95,9 +133,7 @@ impl<'a> Via<'a> {
                 stamped.push_str(value);
             }
         }
-        // Writing to a String cannot fail.
-        let _ = write!(stamped, ";received={}", source.ip());
-        Cow::Owned(stamped)
+        push_received(source.ip(), stamped);
     }
 
     /// Where a response goes to whose topmost Via this is, over UDP, by RFC 3261 18.2.2 and RFC 3581 section 4, if the
@@ -182,6 +218,20 @@ fn lws(text: &str) -> IResult<&str, &str> {
 
 fn digits(text: &str) -> IResult<&str, u16> {
     nom::character::complete::u16(text)
+}
+
+fn push_received(ip: IpAddr, text: &mut String) {
+    text.push_str(";received=");
+    match ip {
+        IpAddr::V4(ip) => {
+            for (n, octet) in ip.octets().into_iter().enumerate() {
+                text.push_str(if n == 0 { "" } else { "." });
+                push_decimal(text, octet.into());
+            }
+        }
+        // Writing to a String cannot fail.
+        IpAddr::V6(ip) => drop(write!(text, "{ip}")),
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,11 @@
 /// for those who take a lone CR for a line end, and so is a fold that has nothing behind it, or the line end behind it would make it
 /// an empty line.
 pub(super) fn one_value(text: &str) -> usize {
+    // Nearly always it is one line, and there is nothing behind it.
+    let is_closed = text.as_bytes().last().is_some_and(|last| *last > b' ');
+    if is_closed && memchr::memchr2(b'\r', b'\n', text.as_bytes()).is_none() {
+        return text.len();
+    }
     match not_a_fold(text.as_bytes()) {
         None if !text.ends_with([' ', '\t']) => text.len(),
         end => {

@@ -36,6 +36,11 @@ impl Entries {
         }
     }
 
+    /// The index of the first `name`, if there is one.
+    fn first_index(&self, name: HeaderName) -> Option<usize> {
+        usize::from(self.first.get(name as usize).copied().unwrap_or(0)).checked_sub(1)
+    }
+
     /// The entries from the first `name` on, and its index.
     fn since_first(&self, name: HeaderName) -> (usize, &[Entry]) {
         match self.first.get(name as usize) {
@@ -128,12 +133,16 @@ impl<'a> Header<'a> {
         self.head.bytes.get(self.entry.name.start as usize..next as usize).unwrap_or_default()
     }
 
-    fn text(&self) -> Result<&'a str, FieldError> {
+    pub(super) const fn value_range(&self) -> std::ops::Range<usize> {
+        self.entry.value.range()
+    }
+
+    pub(super) fn text(&self) -> Result<&'a str, FieldError> {
         std::str::from_utf8(self.value_bytes())
             .map_err(|error| self.malformed(ValueError::new(ValueErrorKind::Utf8, error.valid_up_to())))
     }
 
-    const fn malformed(&self, error: ValueError) -> FieldError {
+    pub(super) const fn malformed(&self, error: ValueError) -> FieldError {
         FieldError::Malformed { name: self.id, error }
     }
 }
@@ -165,6 +174,14 @@ impl Head {
 
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// What stands for this index and all behind it where the first of a name is asked for.
+    pub(super) const LAST_FIRST: usize = u8::MAX as usize - 1;
+
+    /// The index of the first `name`, if there is one, up to [`LAST_FIRST`](Self::LAST_FIRST).
+    pub(super) fn first_index(&self, name: HeaderName) -> Option<usize> {
+        self.entries.first_index(name)
     }
 
     /// All lines from the first header field to the empty line.
@@ -230,7 +247,11 @@ impl Head {
     /// The first header field `name`.
     #[must_use]
     pub fn first(&self, name: HeaderName) -> Option<Header<'_>> {
-        self.all(name).next()
+        let index = self.entries.first_index(name)?;
+        match self.entries.get(index).filter(|entry| entry.id == name) {
+            Some(entry) => Some(Header { head: self, id: name, index, entry: *entry }),
+            None => self.all(name).next(),
+        }
     }
 
     /// The value of the first header field `name`.

@@ -24,6 +24,7 @@
 
 mod build;
 mod edit;
+mod essentials;
 mod fold;
 mod frame;
 mod head;
@@ -38,6 +39,7 @@ use std::ops::{Deref, Range};
 
 pub use build::{BuildError, RequestBuilder, ResponseBuilder};
 pub use edit::Edits;
+pub(crate) use essentials::Essentials;
 pub use frame::{
     ConnectionEnd, Frame, FrameError, FrameErrorKind, FrameLimits, Framer, PING, PONG, websocket_frame,
 };
@@ -56,6 +58,10 @@ impl Span {
     /// Of offsets into a message that has been found short enough.
     const fn new(start: usize, end: usize) -> Self {
         Self { start: start as u32, end: end as u32 }
+    }
+
+    const fn len(self) -> u32 {
+        self.end - self.start
     }
 
     const fn range(self) -> Range<usize> {
@@ -137,8 +143,12 @@ impl Request {
         Uri::parse(self.uri_str())
     }
 
-    fn version(&self) -> &str {
-        self.head.str_at(self.version)
+    fn version(&self) -> &[u8] {
+        self.head.bytes().get(self.version.range()).unwrap_or_default()
+    }
+
+    fn method_bytes(&self) -> &[u8] {
+        self.head.bytes().get(self.method_span.range()).unwrap_or_default()
     }
 
     /// Whether the Request-Line is as the grammar has it: two single spaces, and none at its end (RFC 3261 7.1).

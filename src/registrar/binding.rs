@@ -1,8 +1,9 @@
 //! One binding: a contact of an address of record, and all that is kept with it (RFC 3261 10.3, `sas.md` 7.1).
 
+use super::texts::Texts;
 use crate::time::Instant;
 use crate::transport::FlowId;
-use crate::uri::{AorKey, UriBuf};
+use crate::uri::{Layout, Uri};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -65,32 +66,22 @@ impl fmt::Display for Home {
 
 /// A contact of an address of record.
 ///
-/// All text is a copy, so that a binding never keeps the message alive that it came in.
+/// All text is a copy, so that a binding never keeps the message alive that it came in. Clones share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Binding {
-    /// What the address of record is looked up by.
-    pub key: AorKey,
-    /// The address of record: To's URI without parameters and password (RFC 3261 10.3 step 5).
-    pub aor: UriBuf,
-    /// Where the user can be reached.
-    pub contact: UriBuf,
+    pub(super) texts: Texts,
+    pub(super) layout: Layout,
     /// The user's preference for this contact in thousandths, 0..=1000.
     pub q: u16,
     /// When its lifetime ends. One that the proxy granted may be used for longer while the proxy is away.
     pub expires_at: Instant,
     /// When a REGISTER last touched it.
     pub updated_at: Instant,
-    /// The Call-ID of the REGISTER that made or last refreshed it.
-    pub call_id: Box<str>,
     /// The CSeq number of that REGISTER.
     pub cseq: u32,
-    /// The value of `+sip.instance`, without quotes (RFC 5626 4.1): the device, over reboots and changes of address.
-    pub instance: Option<Box<str>>,
     /// `reg-id`, if there is an instance: one of several flows of that device (RFC 5626 4.2).
     pub reg_id: Option<u32>,
-    /// The Path of others between the user and us, topmost first, to be used as Route (RFC 3327 5.3, 5.4).
-    pub path: Box<[Box<str>]>,
     /// Who sent that REGISTER, which behind a NAT is where the user can be reached.
     pub source: SocketAddr,
     /// The flow that the REGISTER came in on; `None` once that is closed.
@@ -99,8 +90,49 @@ pub struct Binding {
     pub origin: Origin,
     /// What the central registrar knows of it.
     pub home: Home,
+}
+
+impl Binding {
+    /// What the address of record is looked up by: the text of its [`AorKey`](crate::uri::AorKey).
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.texts.key()
+    }
+
+    /// The address of record: To's URI without parameters and password (RFC 3261 10.3 step 5).
+    #[must_use]
+    pub fn aor(&self) -> &str {
+        self.texts.aor()
+    }
+
+    /// Where the user can be reached.
+    #[must_use]
+    pub fn contact(&self) -> Uri<'_> {
+        Uri::laid_out(self.texts.contact(), self.layout)
+    }
+
+    /// The Call-ID of the REGISTER that made or last refreshed it.
+    #[must_use]
+    pub fn call_id(&self) -> &str {
+        self.texts.call_id()
+    }
+
+    /// The URN in `+sip.instance` (RFC 5626 4.1): the device, over reboots and changes of address.
+    #[must_use]
+    pub fn instance(&self) -> Option<&str> {
+        Some(self.texts.instance()).filter(|urn| !urn.is_empty())
+    }
+
+    /// The Path of others between the user and us, topmost first, to be used as Route (RFC 3327 5.3, 5.4).
+    pub fn path(&self) -> impl Iterator<Item = &str> {
+        self.texts.path()
+    }
+
     /// The first 256 bytes of User-Agent.
-    pub user_agent: Option<Box<str>>,
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&str> {
+        Some(self.texts.user_agent()).filter(|text| !text.is_empty())
+    }
 }
 
 /// What happened to a binding.
@@ -144,6 +176,55 @@ pub struct BindingChange {
     pub kind: ChangeKind,
     /// The binding as it is now, or as it was last if it is gone.
     pub binding: Binding,
+}
+
+/// What a request has changed: nearly always one binding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Changes(Few);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Few {
+    /// The only binding of its address of record has a new lifetime.
+    Renewed(BindingChange),
+    Any(Vec<BindingChange>),
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self(Few::Any(Vec::new()))
+    }
+}
+
+impl Changes {
+    pub(super) const fn renewed(binding: Binding) -> Self {
+        Self(Few::Renewed(BindingChange { kind: ChangeKind::Refreshed, binding }))
+    }
+
+    /// The binding that was renewed, if its address of record has no other one.
+    pub(super) const fn only_one(&self) -> Option<&Binding> {
+        match &self.0 {
+            Few::Renewed(change) => Some(&change.binding),
+            Few::Any(_) => None,
+        }
+    }
+}
+
+impl From<Vec<BindingChange>> for Changes {
+    fn from(changes: Vec<BindingChange>) -> Self {
+        Self(Few::Any(changes))
+    }
+}
+
+impl std::ops::Deref for Changes {
+    type Target = [BindingChange];
+
+    fn deref(&self) -> &[BindingChange] {
+        match &self.0 {
+            Few::Renewed(change) => std::slice::from_ref(change),
+            Few::Any(changes) => changes,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::Registrar;
 use super::binding::{Binding, Origin};
 use crate::time::Instant;
-use crate::uri::{AorKey, HomeHosts, Host, Uri};
+use crate::uri::{AorKey, HomeHosts, Host, Uri, user_of};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -56,13 +56,9 @@ impl<'a> View<'a> {
     /// domain and call under an address of the branch.
     pub fn bindings(&self, uri: &Uri<'_>, hosts: &HomeHosts) -> impl Iterator<Item = &'a Binding> + use<'a> {
         let table = &self.registrar.table;
-        let key = AorKey::of(uri, hosts);
-        let found = key.as_ref().and_then(|key| {
-            if table.contains(key) {
-                return Some(key);
-            }
-            let is_hostless = key.user() == key.as_str();
-            table.only_one_named(key.user()).filter(|_| is_hostless)
+        let found = AorKey::text(uri, hosts).and_then(|key| match table.of_user(&key).next() {
+            Some((_, binding)) => Some(binding.key()),
+            None => table.only_one_named(user_of(&key)).filter(|_| user_of(&key) == key),
         });
         let view = *self;
         let all = found.map(|key| table.of_user(key)).into_iter().flatten();
@@ -87,8 +83,11 @@ impl<'a> View<'a> {
             return Some(binding);
         }
         let table = &self.registrar.table;
-        let in_place = || table.at_uri(uri).take(MAX_CANDIDATES).filter(|binding| self.sees(binding));
-        let is_equivalent = |binding: &&Binding| binding.contact.as_uri().equivalent(uri);
+        let in_place = || {
+            let bindings = table.at_uri(uri).take(MAX_CANDIDATES).map(|row| &row.binding);
+            bindings.filter(|binding| self.sees(binding))
+        };
+        let is_equivalent = |binding: &&Binding| binding.contact().equivalent(uri);
         let proven = in_place().filter(is_proven).find(is_equivalent).or_else(|| in_place().find(is_proven));
         if proven.is_some() || address.is_some_and(|address| self.registrar.infrastructure.contains(&address))
         {
@@ -102,7 +101,7 @@ impl<'a> View<'a> {
     /// The binding whose contact is `uri` and whose REGISTER came from `address`, which is that of `uri`.
     fn own_contact(&self, uri: &Uri<'_>, address: SocketAddr) -> Option<&'a Binding> {
         let mut bindings = self.registrar.table.by_source(address).take(MAX_CANDIDATES);
-        bindings.find(|binding| self.sees(binding) && binding.contact.as_uri().equivalent(uri))
+        bindings.find(|binding| self.sees(binding) && binding.contact().equivalent(uri))
     }
 
     /// A binding whose REGISTER came from `source`.
@@ -120,9 +119,11 @@ impl<'a> View<'a> {
 
     fn at_host(&self, host: Host<'_>, port: u16) -> Option<&'a Binding> {
         let there = || {
-            self.registrar.table.at_host(host, port).take(MAX_CANDIDATES).filter(|binding| self.sees(binding))
+            let rows = self.registrar.table.at_host(host, port).take(MAX_CANDIDATES);
+            rows.filter(|row| self.sees(&row.binding))
         };
-        there().find(is_proven).or_else(|| there().next())
+        let proven = there().filter(|row| is_proven(&&row.binding)).min_by_key(|row| row.serial);
+        proven.or_else(|| there().min_by_key(|row| row.serial)).map(|row| &row.binding)
     }
 
     /// Whether a request with `from` in its From, sent by `source`, is of a registered user: by the address of record, by
@@ -137,9 +138,9 @@ impl<'a> View<'a> {
     /// What is known of the address of record `key`: 480 rather than 404 for who was here once.
     #[must_use]
     pub fn standing(&self, key: &AorKey) -> Standing {
-        let mut bindings = self.registrar.table.of_user(key).map(|(_, binding)| binding).peekable();
+        let mut bindings = self.registrar.table.of_user(key.as_str()).map(|(_, binding)| binding).peekable();
         if bindings.peek().is_none() {
-            let was_here = self.registrar.former.contains(key);
+            let was_here = self.registrar.knew(key.as_str());
             return if was_here { Standing::Former } else { Standing::Unknown };
         }
         if bindings.any(|binding| self.sees(binding)) { Standing::Registered } else { Standing::Former }
@@ -148,5 +149,5 @@ impl<'a> View<'a> {
 
 /// Whether the REGISTER came from the host that its contact names.
 fn is_proven(binding: &&Binding) -> bool {
-    binding.contact.as_uri().host().and_then(|host| host.ip()) == Some(binding.source.ip())
+    binding.contact().host().and_then(|host| host.ip()) == Some(binding.source.ip())
 }

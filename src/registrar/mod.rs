@@ -19,7 +19,7 @@
 //! let mut settings = Settings::default();
 //! settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
 //! let config: Config = settings.validate()?;
-//! let mut registrar = Registrar::new(&config);
+//! let mut registrar = Registrar::new(&config, [1, 2]);
 //!
 //! let text = "REGISTER sip:branch.example SIP/2.0\r\n\
 //!     Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK1\r\n\
@@ -37,12 +37,13 @@
 //!
 //! let callee = Uri::parse("sip:alice@branch.example")?;
 //! let found = registrar.at(now, Duration::ZERO).bindings(&callee, &hosts).next();
-//! assert_eq!(found.map(|binding| binding.contact.as_str()), Some("sip:alice@192.0.2.10"));
+//! assert_eq!(found.map(|binding| binding.contact().as_str()), Some("sip:alice@192.0.2.10"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod binding;
 mod former;
+mod index;
 mod lookup;
 mod plan;
 mod record;
@@ -50,8 +51,9 @@ mod refusal;
 mod register;
 mod request;
 mod table;
+mod texts;
 
-pub use binding::{Binding, BindingChange, ChangeKind, Home, Origin};
+pub use binding::{Binding, BindingChange, ChangeKind, Changes, Home, Origin};
 pub use lookup::{Standing, View};
 pub use refusal::Refusal;
 pub use register::{CurrentContact, Registered};
@@ -60,7 +62,7 @@ pub use table::BindingId;
 use crate::config::{Config, Target};
 use crate::time::Instant;
 use crate::transport::FlowId;
-use crate::uri::AorKey;
+use crate::uri::user_of;
 use former::Former;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -69,8 +71,8 @@ use table::Table;
 
 /// The database of registered users.
 ///
-/// Memory is bounded: `max_users` addresses of record, `max_contacts` bindings of each, 4 KiB of text for each binding, and
-/// the names of as many former users.
+/// Memory is bounded: `max_users` addresses of record, `max_contacts` bindings of each, some 4 KiB of text for each binding, and
+/// a hash of the name of as many former users.
 #[derive(Debug)]
 pub struct Registrar {
     table: Table,
@@ -88,12 +90,12 @@ fn infrastructure(config: &Config) -> BTreeSet<SocketAddr> {
 }
 
 impl Registrar {
-    /// An empty database.
+    /// An empty database. `secret` keys its indexes: who does not know it cannot choose names that are in each other's way.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, secret: [u64; 2]) -> Self {
         let reserved = config.sas.emergency_numbers.iter().chain(&config.registrar.reserved_users);
         Self {
-            table: Table::default(),
+            table: Table::new(secret),
             former: Former::new(config.registrar.max_users),
             max_users: config.registrar.max_users,
             max_contacts: config.registrar.max_contacts,
@@ -107,8 +109,13 @@ impl Registrar {
         self.infrastructure = infrastructure(config);
     }
 
-    fn is_reserved(&self, key: &AorKey) -> bool {
-        self.reserved.contains(key.user())
+    fn is_reserved(&self, key: &str) -> bool {
+        self.reserved.contains(user_of(key))
+    }
+
+    /// Whether `key` had a contact once, and has none now.
+    fn knew(&self, key: &str) -> bool {
+        self.former.contains(self.table.hash(key))
     }
 
     /// When the next binding is to be taken out, if what the proxy granted is kept for `grace` past its lifetime. A peek:
@@ -149,12 +156,13 @@ impl Registrar {
         self.table.unconfirmed()
     }
 
-    /// All bindings in order of registration, collected or not: for a copy of the database.
+    /// All bindings in order of registration, collected or not: for a copy of the database. It sorts them first.
     pub fn iter(&self) -> impl Iterator<Item = &Binding> {
         self.table.iter()
     }
 
-    /// The first binding behind `last` in order of registration, and its name: a walk over all that can be interrupted.
+    /// The first binding behind `last` in the order of the table, and its name: a walk over all that can be interrupted. It
+    /// comes by each binding that is there all the while; one that is made meanwhile it may come by or not.
     #[must_use]
     pub fn next_after(&self, last: Option<BindingId>) -> Option<(BindingId, &Binding)> {
         self.table.next_after(last)

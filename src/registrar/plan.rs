@@ -2,12 +2,11 @@
 //! (RFC 3261 10.3).
 
 use super::Registrar;
-use super::binding::{Binding, BindingChange, ChangeKind};
+use super::binding::{Binding, BindingChange, ChangeKind, Changes};
 use super::refusal::Refusal;
 use super::request::{Asked, Contacts, Register};
 use super::table::{BindingId, Table};
 use crate::time::Instant;
-use crate::uri::AorKey;
 use std::collections::BTreeSet;
 
 /// One step of a plan.
@@ -16,6 +15,26 @@ pub(super) enum Edit {
     Bind(Binding),
     Refresh(BindingId, Binding),
     Unbind(BindingId),
+}
+
+/// What a request changes: nearly always one binding.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// The only binding of its address of record gets a new lifetime.
+    Renew(BindingId, Binding),
+    Any(Vec<Edit>),
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self::Any(Vec::new())
+    }
+}
+
+impl From<Vec<Edit>> for Plan {
+    fn from(edits: Vec<Edit>) -> Self {
+        Self::Any(edits)
+    }
 }
 
 /// What the order of requests says of a binding and of a request that would change it.
@@ -40,32 +59,39 @@ pub(super) trait Rules {
 }
 
 /// Plans `register` under `rules`.
-pub(super) fn plan(
-    table: &Table,
-    register: &Register<'_>,
-    rules: &mut impl Rules,
-) -> Result<Vec<Edit>, Refusal> {
-    let stored: Vec<_> = table.of_user(&register.key).collect();
+pub(super) fn plan(table: &Table, register: &Register<'_>, rules: &mut impl Rules) -> Result<Plan, Refusal> {
     let mut edits = Vec::new();
     let all_asked = match &register.contacts {
-        Contacts::Query => return Ok(edits),
+        Contacts::Query => return Ok(edits.into()),
         Contacts::Star => {
-            for (id, binding) in stored {
+            for (id, binding) in table.of_user(&register.key) {
                 if rules.judge(binding, None)? == Verdict::Apply {
                     edits.push(Edit::Unbind(id));
                 }
             }
-            return Ok(edits);
+            return Ok(edits.into());
         }
-        Contacts::These(all_asked) => all_asked,
+        Contacts::These(all_asked) => all_asked.as_slice(),
     };
+    if let [asked] = all_asked
+        && let Some((id, binding)) = ordinary_refresh(table, register, asked)
+    {
+        if rules.judge(binding, Some(asked))? == Verdict::Leave {
+            return Ok(Plan::default());
+        }
+        return Ok(match rules.grant(asked, Some(binding)) {
+            None => vec![Edit::Unbind(id)].into(),
+            Some(new) => Plan::Renew(id, new),
+        });
+    }
+    let stored: Vec<_> = table.of_user(&register.key).collect();
 
     // Matches by URI come first for all contacts, so that none takes another's binding for that of an older address
     // of the same device.
     let mut taken = BTreeSet::new();
     let mut matches: Vec<_> =
         all_asked.iter().map(|asked| (asked, take_by_uri(&stored, asked, &mut taken))).collect();
-    let of_this_request = |b: &Binding| *b.call_id == *register.call_id && b.cseq == register.cseq;
+    let of_this_request = |b: &Binding| b.call_id() == register.call_id && b.cseq == register.cseq;
     let older_address =
         |asked: &Asked<'_>, binding: &Binding| asked.is_instance_of(binding) && !of_this_request(binding);
     for (asked, found) in &mut matches {
@@ -85,7 +111,7 @@ pub(super) fn plan(
             (None, None) => {}
             (None, Some((id, _))) => edits.push(Edit::Unbind(id)),
             (Some(new), None) => edits.push(Edit::Bind(new)),
-            (Some(new), Some((id, old))) if new.contact.as_uri().equivalent(&old.contact.as_uri()) => {
+            (Some(new), Some((id, old))) if new.contact().equivalent(&old.contact()) => {
                 edits.push(Edit::Refresh(id, new));
             }
             // The same device at a new address: for whoever keeps a copy, one contact goes and another comes.
@@ -98,7 +124,19 @@ pub(super) fn plan(
             }
         }
     }
-    Ok(edits)
+    Ok(edits.into())
+}
+
+/// The binding that `asked`, the only contact of its request, names by the same text, where it can have nothing to do with any
+/// other one: nearly all REGISTERs are of this kind, and the work below is not for them.
+fn ordinary_refresh<'t>(
+    table: &'t Table,
+    register: &Register<'_>,
+    asked: &Asked<'_>,
+) -> Option<(BindingId, &'t Binding)> {
+    let mut stored = table.of_user(&register.key);
+    let found = stored.next().filter(|(_, binding)| binding.contact() == asked.uri)?;
+    stored.next().is_none().then_some(found)
 }
 
 /// The stored binding whose contact is that of `asked`: the same text rather than one that only means the same, since
@@ -110,49 +148,50 @@ fn take_by_uri<'t>(
 ) -> Option<(BindingId, &'t Binding)> {
     let free = || stored.iter().copied().filter(|(id, _)| !taken.contains(id));
     let found = free()
-        .find(|(_, b)| b.contact.as_uri() == asked.uri)
-        .or_else(|| free().find(|(_, b)| b.contact.as_uri().equivalent(&asked.uri)))?;
+        .find(|(_, b)| b.contact() == asked.uri)
+        .or_else(|| free().find(|(_, b)| b.contact().equivalent(&asked.uri)))?;
     taken.insert(found.0);
     Some(found)
 }
 
 impl Registrar {
     /// Carries out a plan, all of it or nothing. Removals come first.
-    pub(super) fn commit(
-        &mut self,
-        now: Instant,
-        key: &AorKey,
-        mut edits: Vec<Edit>,
-    ) -> Result<Vec<BindingChange>, Refusal> {
+    pub(super) fn commit(&mut self, now: Instant, key: &str, plan: Plan) -> Result<Changes, Refusal> {
+        let mut edits = match plan {
+            Plan::Renew(id, binding) => {
+                self.table.replace(id, binding.clone());
+                return Ok(Changes::renewed(binding));
+            }
+            Plan::Any(edits) => edits,
+        };
         let mut changes = Vec::with_capacity(edits.len());
         for id in self.make_room(now, key, &edits)? {
             changes.extend(self.drop_binding(id, ChangeKind::Expired));
         }
         edits.sort_by_key(|edit| !matches!(edit, Edit::Unbind(_)));
-        for edit in edits {
-            let (kind, binding) = match edit {
-                Edit::Unbind(id) => {
-                    changes.extend(self.drop_binding(id, ChangeKind::Unbound));
-                    continue;
-                }
-                Edit::Refresh(id, binding) => {
-                    self.table.replace(id, binding.clone());
-                    (ChangeKind::Refreshed, binding)
-                }
-                Edit::Bind(binding) => {
-                    self.former.remove(&binding.key);
-                    self.table.insert(binding.clone());
-                    (ChangeKind::Bound, binding)
-                }
-            };
-            changes.push(BindingChange { kind, binding });
-        }
-        Ok(changes)
+        changes.extend(edits.into_iter().filter_map(|edit| self.carry_out(edit)));
+        Ok(changes.into())
+    }
+
+    fn carry_out(&mut self, edit: Edit) -> Option<BindingChange> {
+        let (kind, binding) = match edit {
+            Edit::Unbind(id) => return self.drop_binding(id, ChangeKind::Unbound),
+            Edit::Refresh(id, binding) => {
+                self.table.replace(id, binding.clone());
+                (ChangeKind::Refreshed, binding)
+            }
+            Edit::Bind(binding) => {
+                self.former.remove(self.table.hash(binding.key()));
+                self.table.insert(binding.clone());
+                (ChangeKind::Bound, binding)
+            }
+        };
+        Some(BindingChange { kind, binding })
     }
 
     /// What has to go before `edits` fit: of the same user only, and only what is past its lifetime and kept because the
     /// proxy is away. What is alive is never pushed out.
-    fn make_room(&self, now: Instant, key: &AorKey, edits: &[Edit]) -> Result<Vec<BindingId>, Refusal> {
+    fn make_room(&self, now: Instant, key: &str, edits: &[Edit]) -> Result<Vec<BindingId>, Refusal> {
         let (mut bound, mut unbound, mut edited) = (0_usize, 0_usize, BTreeSet::new());
         for edit in edits {
             match edit {
@@ -168,7 +207,8 @@ impl Registrar {
             return Ok(Vec::new());
         }
         // sas.md 7.5: a new user is refused, who is there stays.
-        if !self.table.contains(key) && self.table.users() >= self.max_users {
+        let is_full = self.table.users() >= self.max_users || self.table.is_full();
+        if is_full && !self.table.contains(key) {
             return Err(Refusal::TooManyUsers);
         }
         let after = self.table.of_user(key).count().saturating_sub(unbound) + bound;
@@ -182,14 +222,14 @@ impl Registrar {
         if past.len() < excess {
             return Err(Refusal::TooManyContacts);
         }
-        past.sort_unstable();
+        past.sort_unstable_by_key(|(at, id)| (*at, self.table.turn(*id)));
         Ok(past.into_iter().take(excess).map(|(_, id)| id).collect())
     }
 
     pub(super) fn drop_binding(&mut self, id: BindingId, kind: ChangeKind) -> Option<BindingChange> {
         let binding = self.table.remove(id)?;
-        if !self.table.contains(&binding.key) {
-            self.former.insert(binding.key.clone());
+        if !self.table.contains(binding.key()) {
+            self.former.insert(self.table.hash(binding.key()));
         }
         Some(BindingChange { kind, binding })
     }

@@ -1,12 +1,12 @@
 //! A REGISTER that the proxy has answered 2xx: what it granted is recorded (`sas.md` 2.1).
 
 use super::Registrar;
-use super::binding::{Binding, BindingChange, Home, Origin};
+use super::binding::{Binding, Changes, Home, Origin};
 use super::plan::{Rules, Verdict, plan};
 use super::refusal::Refusal;
-use super::request::{Asked, Register};
+use super::request::{Asked, Register, Terms};
 use crate::headers::{Contact, NameAddr};
-use crate::message::{Request, Response};
+use crate::message::{Essentials, Request, Response};
 use crate::time::Instant;
 use crate::transport::Peer;
 use crate::uri::{HomeHosts, Uri, unescape};
@@ -43,11 +43,11 @@ impl Registrar {
         response: &Response,
         from: Peer,
         hosts: &HomeHosts,
-    ) -> Result<Vec<BindingChange>, Refusal> {
+    ) -> Result<Changes, Refusal> {
         if !response.is_success() {
-            return Ok(Vec::new());
+            return Ok(Changes::default());
         }
-        let register = Register::read(request, from, hosts, self.max_contacts)?;
+        let register = Register::read(request, &Essentials::of(request), from, hosts, self.max_contacts)?;
         if self.is_reserved(&register.key) {
             return Err(Refusal::Reserved);
         }
@@ -65,7 +65,7 @@ struct Granted<'r> {
 
 impl Rules for Granted<'_> {
     fn judge(&self, binding: &Binding, _: Option<&Asked<'_>>) -> Result<Verdict, Refusal> {
-        let slow = *binding.call_id == *self.register.call_id
+        let slow = binding.call_id() == self.register.call_id
             && self.register.cseq < binding.cseq
             && self.now - binding.updated_at <= SLOWEST_ANSWER;
         Ok(if slow { Verdict::Leave } else { Verdict::Apply })
@@ -78,12 +78,13 @@ impl Rules for Granted<'_> {
         }
         let answered_here = existing.filter(|binding| {
             binding.origin == Origin::Local
-                && *binding.call_id == *self.register.call_id
+                && binding.call_id() == self.register.call_id
                 && binding.cseq == self.register.cseq
         });
         let told = answered_here.map_or(Instant::ZERO, |binding| binding.expires_at);
         let expires_at = told.max(self.now + granted);
-        Some(self.register.binding(asked, self.now, expires_at, Origin::Proxy, Home::Confirmed))
+        let terms = Terms { now: self.now, expires_at, origin: Origin::Proxy, home: Home::Confirmed };
+        Some(self.register.binding(asked, existing, terms))
     }
 }
 

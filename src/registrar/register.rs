@@ -2,15 +2,17 @@
 //! rebooted (`sas.md` 7.3).
 
 use super::Registrar;
-use super::binding::{Binding, BindingChange, Home, Origin};
+use super::binding::{Binding, Changes, Home, Origin};
 use super::plan::{Rules, Verdict, plan};
 use super::refusal::Refusal;
-use super::request::{Asked, Register};
-use crate::headers::HeaderName;
-use crate::message::{Request, ResponseBuilder};
+use super::request::{Asked, Register, Terms};
+use super::texts::Texts;
+use crate::headers::{HeaderName, push_decimal};
+use crate::message::{Essentials, Request, ResponseBuilder};
 use crate::time::Instant;
 use crate::transport::Peer;
-use crate::uri::{AorKey, HomeHosts, UriBuf};
+use crate::uri::HomeHosts;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -18,14 +20,12 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Registered {
-    /// What the user is looked up by.
-    pub key: AorKey,
     /// All current contacts of the address of record: highest q first, then in order of registration.
     pub contacts: Vec<CurrentContact>,
     /// The Path to echo (RFC 3327 5.3); empty unless the user agent says that it knows Path.
-    pub path: Box<[Box<str>]>,
+    pub path: Vec<Box<str>>,
     /// What has changed.
-    pub changes: Vec<BindingChange>,
+    pub changes: Changes,
 }
 
 impl Registered {
@@ -34,10 +34,57 @@ impl Registered {
         for value in &self.path {
             response = response.header(HeaderName::Path, value);
         }
-        for contact in &self.contacts {
-            response = response.header(HeaderName::Contact, contact);
+        self.contacts.iter().fold(response, |response, contact| contact.write_to(response))
+    }
+}
+
+/// The same while it lies in the database and in the request, of which nothing is copied.
+#[derive(Debug)]
+pub(crate) struct Accepted<'r> {
+    registrar: &'r Registrar,
+    request: &'r Request,
+    key: Cow<'r, str>,
+    now: Instant,
+    pub(crate) changes: Changes,
+}
+
+impl<'r> Accepted<'r> {
+    fn contacts(&self) -> impl Iterator<Item = CurrentContact> {
+        let now = self.now;
+        let (only, all) = match self.changes.only_one() {
+            Some(binding) => (Some(binding), None),
+            None => (None, Some(self.registrar.table.of_user(&self.key).map(|(_, binding)| binding))),
+        };
+        let bindings = only.into_iter().chain(all.into_iter().flatten());
+        bindings
+            .filter(move |binding| binding.expires_at > now)
+            .map(move |binding| CurrentContact::of(binding, now))
+    }
+
+    fn path(&self) -> impl Iterator<Item = &'r str> {
+        let knows_path = self.request.first(HeaderName::Path).is_some()
+            && self.request.lists(HeaderName::Supported, "path");
+        Some(self.request)
+            .filter(|_| knows_path)
+            .into_iter()
+            .flat_map(|request| request.values(HeaderName::Path))
+    }
+
+    pub(crate) fn write_to(&self, mut response: ResponseBuilder) -> ResponseBuilder {
+        for value in self.path() {
+            response = response.header(HeaderName::Path, value);
         }
-        response
+        self.contacts().fold(response, |response, contact| contact.write_to(response))
+    }
+}
+
+impl From<Accepted<'_>> for Registered {
+    fn from(accepted: Accepted<'_>) -> Self {
+        Self {
+            contacts: accepted.contacts().collect(),
+            path: accepted.path().map(Box::from).collect(),
+            changes: accepted.changes,
+        }
     }
 }
 
@@ -45,15 +92,12 @@ impl Registered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CurrentContact {
-    /// Where the user can be reached.
-    pub uri: UriBuf,
+    texts: Texts,
     /// The lifetime left, in whole seconds, rounded down but never to zero, which would mean removed.
     pub expires: u32,
     /// The preference in thousandths, 0..=1000.
     pub q: u16,
-    /// The device (RFC 5626 4.1).
-    pub instance: Option<Box<str>>,
-    /// Its flow (RFC 5626 4.2).
+    /// The flow of its device (RFC 5626 4.2).
     pub reg_id: Option<u32>,
 }
 
@@ -63,28 +107,58 @@ impl CurrentContact {
     pub fn of(binding: &Binding, now: Instant) -> Self {
         let left = (binding.expires_at - now).as_secs();
         Self {
-            uri: binding.contact.clone(),
+            texts: binding.texts.clone(),
             expires: u32::try_from(left).unwrap_or(u32::MAX).max(1),
             q: binding.q,
-            instance: binding.instance.clone(),
             reg_id: binding.reg_id,
         }
+    }
+
+    /// Where the user can be reached.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        self.texts.contact()
+    }
+
+    /// The URN of the device (RFC 5626 4.1).
+    #[must_use]
+    pub fn instance(&self) -> Option<&str> {
+        Some(self.texts.instance()).filter(|urn| !urn.is_empty())
+    }
+
+    fn write_to(&self, response: ResponseBuilder) -> ResponseBuilder {
+        response.header_with(HeaderName::Contact, |text| self.push_to(text))
+    }
+
+    fn push_to(&self, text: &mut String) {
+        for part in ["<", self.uri(), ">"] {
+            text.push_str(part);
+        }
+        if self.q < 1000 {
+            text.push_str(";q=0.");
+            for digit in [self.q / 100, self.q / 10 % 10, self.q % 10] {
+                push_decimal(text, digit.into());
+            }
+        }
+        if let Some(urn) = self.instance() {
+            for part in [";+sip.instance=\"<", urn, ">\""] {
+                text.push_str(part);
+            }
+        }
+        if let Some(reg_id) = self.reg_id {
+            text.push_str(";reg-id=");
+            push_decimal(text, reg_id.into());
+        }
+        text.push_str(";expires=");
+        push_decimal(text, self.expires.into());
     }
 }
 
 impl fmt::Display for CurrentContact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{}>", self.uri)?;
-        if self.q < 1000 {
-            write!(f, ";q=0.{:03}", self.q)?;
-        }
-        if let Some(instance) = &self.instance {
-            write!(f, ";+sip.instance=\"{instance}\"")?;
-        }
-        if let Some(reg_id) = self.reg_id {
-            write!(f, ";reg-id={reg_id}")?;
-        }
-        write!(f, ";expires={}", self.expires)
+        let mut text = String::new();
+        self.push_to(&mut text);
+        f.write_str(&text)
     }
 }
 
@@ -111,18 +185,28 @@ impl Registrar {
         home: Home,
         grant: impl FnMut(Option<Duration>) -> Duration,
     ) -> Result<Registered, Refusal> {
-        let register = Register::read(request, from, hosts, self.max_contacts)?;
+        self.accept(now, request, &Essentials::of(request), from, hosts, home, grant).map(Registered::from)
+    }
+
+    /// The same for who has `read` the request already, and writes the answer at once.
+    #[expect(clippy::too_many_arguments, reason = "those of `register`, and what has been read")]
+    pub(crate) fn accept<'r>(
+        &'r mut self,
+        now: Instant,
+        request: &'r Request,
+        read: &Essentials<'r>,
+        from: Peer,
+        hosts: &HomeHosts,
+        home: Home,
+        grant: impl FnMut(Option<Duration>) -> Duration,
+    ) -> Result<Accepted<'r>, Refusal> {
+        let register = Register::read(request, read, from, hosts, self.max_contacts)?;
         if self.is_reserved(&register.key) {
             return Err(Refusal::Reserved);
         }
-        let mut rules = Local { register: &register, now, home, grant };
-        let edits = plan(&self.table, &register, &mut rules)?;
-        let changes = self.commit(now, &register.key, edits)?;
-        let current = self.table.of_user(&register.key).filter(|(_, binding)| binding.expires_at > now);
-        let contacts = current.map(|(_, binding)| CurrentContact::of(binding, now)).collect();
-        let knows_path = request.lists(HeaderName::Supported, "path");
-        let path = if knows_path { register.path } else { Box::default() };
-        Ok(Registered { key: register.key, contacts, path, changes })
+        let plan = plan(&self.table, &register, &mut Local { register: &register, now, home, grant })?;
+        let changes = self.commit(now, &register.key, plan)?;
+        Ok(Accepted { registrar: self, request, key: register.key, now, changes })
     }
 }
 
@@ -138,7 +222,7 @@ impl<G: FnMut(Option<Duration>) -> Duration> Rules for Local<'_, G> {
     fn judge(&self, binding: &Binding, asked: Option<&Asked<'_>>) -> Result<Verdict, Refusal> {
         let (register, from) = (self.register, self.register.from);
         // RFC 3261 10.3 steps 6 and 7.
-        if *binding.call_id != *register.call_id || register.cseq > binding.cseq {
+        if binding.call_id() != register.call_id || register.cseq > binding.cseq {
             return Ok(Verdict::Apply);
         }
         let same_device = match asked {
@@ -153,12 +237,14 @@ impl<G: FnMut(Option<Duration>) -> Duration> Rules for Local<'_, G> {
         Ok(if repeated { Verdict::Leave } else { Verdict::Apply })
     }
 
-    fn grant(&mut self, asked: &Asked<'_>, _: Option<&Binding>) -> Option<Binding> {
+    fn grant(&mut self, asked: &Asked<'_>, existing: Option<&Binding>) -> Option<Binding> {
         if asked.is_removal() {
             return None;
         }
         // The phone is told whole seconds, so it gets whole seconds.
         let granted = Duration::from_secs((self.grant)(asked.expires).as_secs().max(1));
-        Some(self.register.binding(asked, self.now, self.now + granted, Origin::Local, self.home))
+        let expires_at = self.now + granted;
+        let terms = Terms { now: self.now, expires_at, origin: Origin::Local, home: self.home };
+        Some(self.register.binding(asked, existing, terms))
     }
 }

@@ -2,11 +2,13 @@
 
 use super::binding::{Binding, Home, Origin};
 use super::refusal::Refusal;
-use crate::headers::{Contact, HeaderName, NameAddr};
-use crate::message::Request;
+use super::texts::{Parts, Texts};
+use crate::headers::{Contact, HeaderName, NameAddr, delta_seconds};
+use crate::message::{Essentials, Request};
 use crate::time::Instant;
 use crate::transport::Peer;
-use crate::uri::{AorKey, HomeHosts, Scheme, Uri, UriBuf};
+use crate::uri::{AorKey, HomeHosts, Host, Scheme, Uri};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Text that is kept for one binding at most, in bytes; with the limits on users and contacts it bounds memory.
@@ -17,14 +19,15 @@ const MAX_USER_AGENT: usize = 256;
 /// A REGISTER, taken apart.
 #[derive(Debug)]
 pub(super) struct Register<'m> {
-    pub(super) key: AorKey,
+    pub(super) key: Cow<'m, str>,
     pub(super) call_id: &'m str,
     pub(super) cseq: u32,
     pub(super) from: Peer,
     pub(super) contacts: Contacts<'m>,
-    pub(super) path: Box<[Box<str>]>,
-    aor: UriBuf,
-    user_agent: Option<&'m str>,
+    aor: Cow<'m, str>,
+    /// The values of Path with commas between them.
+    path: Cow<'m, str>,
+    user_agent: &'m str,
 }
 
 /// The Contact header fields of a REGISTER.
@@ -35,7 +38,23 @@ pub(super) enum Contacts<'m> {
     /// `*`: all are to be removed.
     Star,
     /// These, of which no two are equivalent.
-    These(Vec<Asked<'m>>),
+    These(These<'m>),
+}
+
+/// One contact or several: nearly always one.
+#[derive(Debug)]
+pub(super) enum These<'m> {
+    One(Asked<'m>),
+    Several(Vec<Asked<'m>>),
+}
+
+impl<'m> These<'m> {
+    pub(super) fn as_slice(&self) -> &[Asked<'m>] {
+        match self {
+            Self::One(asked) => std::slice::from_ref(asked),
+            Self::Several(all) => all,
+        }
+    }
 }
 
 /// One contact of a REGISTER.
@@ -49,6 +68,15 @@ pub(super) struct Asked<'m> {
     reg_id: Option<u32>,
 }
 
+/// What a binding is granted with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) now: Instant,
+    pub(super) expires_at: Instant,
+    pub(super) origin: Origin,
+    pub(super) home: Home,
+}
+
 impl Asked<'_> {
     pub(super) fn is_removal(&self) -> bool {
         self.expires == Some(Duration::ZERO)
@@ -56,9 +84,7 @@ impl Asked<'_> {
 
     /// Whether `binding` says to be the same flow of the same device.
     pub(super) fn is_instance_of(&self, binding: &Binding) -> bool {
-        self.instance.is_some()
-            && self.instance == binding.instance.as_deref()
-            && self.reg_id == binding.reg_id
+        self.instance.is_some() && self.instance == binding.instance() && self.reg_id == binding.reg_id
     }
 
     /// Whether `binding` is of the same device, by what it says of itself or by its IP address. The port does not
@@ -74,26 +100,26 @@ impl<'m> Register<'m> {
     /// Atomic as RFC 3261 10.3 wants it: one contact that cannot be read or kept fails them all.
     pub(super) fn read(
         request: &'m Request,
+        read: &Essentials<'m>,
         from: Peer,
         home: &HomeHosts,
         max_contacts: usize,
     ) -> Result<Self, Refusal> {
-        let to = request.to()?.uri;
+        let to = read.to.as_ref().map_err(|error| *error)?.uri;
         // RFC 3261 10.3 step 5.
         if !to.is_sip() && to.scheme() != Scheme::Tel {
             return Err(Refusal::NoSuchUser);
         }
-        let key = AorKey::of(&to, home).ok_or(Refusal::NoSuchUser)?;
-        let path = request.addresses(HeaderName::Path).zip(request.values(HeaderName::Path));
+        let key = AorKey::text(&to, home).ok_or(Refusal::NoSuchUser)?;
         let register = Self {
             key,
             aor: address_of_record(&to).ok_or(Refusal::NoSuchUser)?,
-            call_id: request.call_id()?,
-            cseq: request.cseq()?.number,
+            call_id: read.call_id?,
+            cseq: read.cseq?.number,
             from,
-            contacts: Contacts::read(request, max_contacts)?,
-            path: path.map(|(checked, text)| checked.map(|_| text.into())).collect::<Result<_, _>>()?,
-            user_agent: request.value_of(HeaderName::UserAgent),
+            contacts: Contacts::read(request, read, max_contacts)?,
+            path: if read.has(HeaderName::Path) { path(request)? } else { "".into() },
+            user_agent: start_of(read.text(HeaderName::UserAgent), MAX_USER_AGENT),
         };
         if register.longest_text() > MAX_TEXT {
             return Err(Refusal::TooLarge);
@@ -103,46 +129,46 @@ impl<'m> Register<'m> {
 
     fn longest_text(&self) -> usize {
         let contact = match &self.contacts {
-            Contacts::These(asked) => asked.iter().map(Asked::text_len).max().unwrap_or(0),
+            Contacts::These(asked) => asked.as_slice().iter().map(Asked::text_len).max().unwrap_or(0),
             Contacts::Query | Contacts::Star => 0,
         };
-        let path: usize = self.path.iter().map(|value| value.len()).sum();
-        self.aor.as_str().len() + self.call_id.len() + path + contact
+        self.aor.len() + self.call_id.len() + self.path.len() + contact
     }
 
-    /// The binding that `asked` makes when it is granted until `expires_at`.
-    pub(super) fn binding(
-        &self,
-        asked: &Asked<'_>,
-        now: Instant,
-        expires_at: Instant,
-        origin: Origin,
-        home: Home,
-    ) -> Binding {
+    /// The binding that `asked` makes on `terms` in the place of `existing`, whose text it shares if nothing of it has changed.
+    pub(super) fn binding(&self, asked: &Asked<'_>, existing: Option<&Binding>, terms: Terms) -> Binding {
+        let parts = Parts {
+            key: &self.key,
+            aor: &self.aor,
+            contact: asked.uri.as_str(),
+            call_id: self.call_id,
+            instance: asked.instance.unwrap_or_default(),
+            user_agent: self.user_agent,
+            path: &self.path,
+        };
+        let same = existing.map(|existing| &existing.texts).filter(|texts| texts.are(&parts));
         Binding {
-            key: self.key.clone(),
-            aor: self.aor.clone(),
-            contact: asked.uri.to_buf(),
+            texts: same.cloned().unwrap_or_else(|| Texts::new(parts)),
+            layout: asked.uri.layout(),
             q: asked.q,
-            expires_at,
-            updated_at: now,
-            call_id: self.call_id.into(),
+            expires_at: terms.expires_at,
+            updated_at: terms.now,
             cseq: self.cseq,
-            instance: asked.instance.map(Into::into),
             reg_id: asked.reg_id,
-            path: self.path.clone(),
             source: self.from.address,
             flow: Some(self.from.flow),
-            origin,
-            home,
-            user_agent: self.user_agent.map(|text| start_of(text, MAX_USER_AGENT).into()),
+            origin: terms.origin,
+            home: terms.home,
         }
     }
 }
 
 impl<'m> Contacts<'m> {
-    fn read(request: &'m Request, max_contacts: usize) -> Result<Self, Refusal> {
-        let expires = request.expires();
+    fn read(request: &'m Request, read: &Essentials<'m>, max_contacts: usize) -> Result<Self, Refusal> {
+        let expires = if read.has(HeaderName::Expires) { request.expires() } else { None };
+        if let Some(Contact::Address(address)) = read.only_contact()? {
+            return Ok(Self::These(These::One(Asked::of(address, expires))));
+        }
         let mut these: Vec<Asked<'m>> = Vec::new();
         let mut star = false;
         for contact in request.contacts() {
@@ -165,7 +191,7 @@ impl<'m> Contacts<'m> {
         }
         match (star, these.is_empty()) {
             (false, true) => Ok(Self::Query),
-            (false, false) => Ok(Self::These(these)),
+            (false, false) => Ok(Self::These(These::Several(these))),
             // RFC 3261 10.3 step 6.
             (true, true) if expires == Some(Duration::ZERO) => Ok(Self::Star),
             (true, _) => Err(Refusal::Star),
@@ -175,14 +201,25 @@ impl<'m> Contacts<'m> {
 
 impl<'m> Asked<'m> {
     fn of(address: &NameAddr<'m>, expires: Option<Duration>) -> Self {
-        let quoted = address.params.value("+sip.instance");
-        let instance = quoted.and_then(|value| value.strip_prefix('"')?.strip_suffix('"'));
-        // It is written into quotes again in our 200.
-        let instance = instance.filter(|text| !text.is_empty() && !text.contains(['\r', '\n', '\\']));
+        let mut asked = Self { uri: address.uri, expires, q: 1000, instance: None, reg_id: None };
+        for (name, value) in address.params.iter() {
+            if name.eq_ignore_ascii_case("expires") {
+                // RFC 3261 10.3 step 7: the contact's own parameter counts before the header field.
+                let seconds = value.map(|seconds| delta_seconds(seconds).unwrap_or(Duration::from_hours(1)));
+                asked.expires = seconds.or(expires);
+            } else if name.eq_ignore_ascii_case("q") {
+                asked.q = address.q();
+            } else if name.eq_ignore_ascii_case("+sip.instance") {
+                // It is written into quotes again in our 200.
+                asked.instance =
+                    address.instance().filter(|urn| !urn.is_empty() && !urn.contains(['\r', '\n', '\\']));
+            } else if name.eq_ignore_ascii_case("reg-id") {
+                asked.reg_id = address.reg_id();
+            }
+        }
         // RFC 5626 6: a reg-id without an instance is ignored.
-        let reg_id = instance.and_then(|_| address.params.value("reg-id")?.parse().ok());
-        // RFC 3261 10.3 step 7: the contact's own parameter counts before the header field.
-        Self { uri: address.uri, expires: address.expires().or(expires), q: address.q(), instance, reg_id }
+        asked.reg_id = asked.reg_id.filter(|_| asked.instance.is_some());
+        asked
     }
 
     fn text_len(&self) -> usize {
@@ -190,20 +227,41 @@ impl<'m> Asked<'m> {
     }
 }
 
+/// The values of Path, each of which has to be an address.
+fn path(request: &Request) -> Result<Cow<'_, str>, Refusal> {
+    for address in request.addresses(HeaderName::Path) {
+        address?;
+    }
+    Ok(request.values(HeaderName::Path).collect::<Vec<_>>().join(",").into())
+}
+
 /// To's URI without parameters, headers and password.
-fn address_of_record(to: &Uri<'_>) -> Option<UriBuf> {
+fn address_of_record<'u>(to: &Uri<'u>) -> Option<Cow<'u, str>> {
     let user = to.user()?;
-    let (scheme, _) = to.as_str().split_once(':')?;
-    let text = match to.host_port() {
-        Some(host) => format!("{scheme}:{user}@{host}"),
-        None => format!("{scheme}:{user}"),
-    };
-    UriBuf::parse(&text).ok()
+    let text = to.as_str();
+    match to.host() {
+        // What is left of it stands there as it is.
+        Some(Host::Name(_) | Host::V4(_)) if to.password().is_none() => {
+            let end = text.len() - to.params_str().len() - to.headers_str().len();
+            text.get(..end).map(Cow::Borrowed)
+        }
+        _ => {
+            let (scheme, _) = text.split_once(':')?;
+            let written = match to.host_port() {
+                Some(host) => format!("{scheme}:{user}@{host}"),
+                None => format!("{scheme}:{user}"),
+            };
+            Uri::parse(&written).is_ok().then(|| written.into())
+        }
+    }
 }
 
 /// At most `max` bytes from the start of `text`, cut between characters.
 fn start_of(text: &str, max: usize) -> &str {
-    let end = (0..=max.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    if text.len() <= max {
+        return text;
+    }
+    let end = (0..=max).rev().find(|&end| text.is_char_boundary(end));
     end.and_then(|end| text.get(..end)).unwrap_or_default()
 }
 
@@ -216,6 +274,8 @@ mod tests {
         let aor = |text| address_of_record(&Uri::parse(text).unwrap()).unwrap().to_string();
         assert_eq!(aor("sips:alice:secret@H.example:5071;x=y?a=b"), "sips:alice@H.example:5071");
         assert_eq!(aor("tel:+1-201;phone-context=x"), "tel:+1-201");
+        assert_eq!(aor("sip:a@192.0.2.1;x?y=z"), "sip:a@192.0.2.1");
+        assert_eq!(aor("sip:a:b@[2001:DB8::1]:5060"), "sip:a@[2001:db8::1]:5060");
     }
 
     #[test]

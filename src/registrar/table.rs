@@ -1,255 +1,305 @@
-//! The bindings, and the orders in which they are looked for. Every look-up and every change is a walk down a sorted
-//! tree; nothing walks over all bindings.
+//! The bindings, and the orders in which they are looked for. Every look-up and every change is a walk down sorted trees;
+//! nothing walks over all bindings.
 //!
-//! Invariant: each index holds exactly what the bindings in `bindings` say.
+//! Invariant: each index holds exactly what the bindings in `rows` say.
 
 use super::binding::{Binding, Home, Origin};
-use crate::time::Instant;
+use super::index::{Entry, Index, MAX_SLOTS, Name, Names};
+use crate::slab::{Slab, SlabId};
+use crate::time::{Instant, TimerId, Timers};
 use crate::transport::FlowId;
-use crate::uri::{AorKey, Host, Scheme, Uri};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::uri::{Host, Scheme, Uri, user_of};
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Bound;
 use std::time::Duration;
 
-/// Names a binding: in order of registration, and kept by a refresh.
+/// Names a binding; kept by a refresh, and never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BindingId(u64);
+pub struct BindingId(SlabId);
 
-impl BindingId {
-    const FIRST: Self = Self(0);
-    const LAST: Self = Self(u64::MAX);
+/// A binding and its turn.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) binding: Binding,
+    /// Counts up from one registration to the next; kept by a refresh.
+    pub(super) serial: u64,
+    due: TimerId,
 }
 
-/// Where a contact is, as coarsely as it is looked for: two URIs that are equivalent are in the same place.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    host: Box<str>,
-    port: u16,
-    user: Box<[u8]>,
-    id: BindingId,
-}
-
-impl Place {
-    fn of(uri: &Uri<'_>, id: BindingId) -> Self {
-        match uri.host() {
-            Some(host) => {
-                // RFC 3261 19.1.2.
-                let default = if uri.scheme() == Scheme::Sips { 5061 } else { 5060 };
-                let user = uri.index_bytes().into();
-                Self { user, ..Self::at(host, uri.port().unwrap_or(default), id) }
-            }
-            None => Self { host: "".into(), port: 0, user: uri.index_bytes().into(), id },
-        }
+impl Row {
+    /// How it is entered where only its turn counts.
+    const fn entry(&self, id: BindingId) -> Entry {
+        Entry { rank: 0, serial: self.serial, slot: id.0.slot() }
     }
 
-    fn at(host: Host<'_>, port: u16, id: BindingId) -> Self {
-        Self { host: host.to_string().to_ascii_lowercase().into(), port, user: Box::default(), id }
+    /// How it is entered under its address of record: highest q first.
+    fn ranked(&self, id: BindingId) -> Entry {
+        Entry { rank: 1000 - self.binding.q.min(1000), ..self.entry(id) }
     }
 }
 
 /// Whether both are found by the same look-ups, but for when they end.
 fn is_found_alike(a: &Binding, b: &Binding) -> bool {
     (a.q, a.source, a.flow, a.origin) == (b.q, b.source, b.flow, b.origin)
-        && a.key == b.key
-        && a.contact == b.contact
+        && (a.texts.is_same(&b.texts) || (a.key() == b.key() && a.contact() == b.contact()))
 }
 
 /// The bindings and their indexes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Table {
-    bindings: BTreeMap<BindingId, Binding>,
-    /// The bindings of each address of record: highest q first, then in order of registration.
-    users: BTreeMap<AorKey, Vec<BindingId>>,
-    /// The addresses of record with a host, by their user alone.
-    by_user: BTreeMap<Box<str>, BTreeSet<AorKey>>,
-    places: BTreeSet<Place>,
-    sources: BTreeSet<(SocketAddr, BindingId)>,
-    flows: BTreeSet<(FlowId, BindingId)>,
-    local_due: BTreeSet<(Instant, BindingId)>,
-    proxy_due: BTreeSet<(Instant, BindingId)>,
+    rows: Slab<Row>,
+    names: Names,
+    /// By the user of the address of record's key, and by the whole of it.
+    users: Index,
+    /// By the contact's host and port, and its user: two URIs that are equivalent are in the same place.
+    places: Index,
+    /// By the IP address that the REGISTER came from, and its port.
+    sources: Index,
+    flows: Index,
+    local_due: Timers<BindingId>,
+    proxy_due: Timers<BindingId>,
+    user_count: usize,
     unconfirmed: usize,
     serial: u64,
 }
 
 impl Table {
+    pub(super) fn new(secret: [u64; 2]) -> Self {
+        Self {
+            rows: Slab::default(),
+            names: Names::new(secret),
+            users: Index::default(),
+            places: Index::default(),
+            sources: Index::default(),
+            flows: Index::default(),
+            local_due: Timers::default(),
+            proxy_due: Timers::default(),
+            user_count: 0,
+            unconfirmed: 0,
+            serial: 0,
+        }
+    }
+
+    /// Whether the indexes can name no more bindings.
+    pub(super) const fn is_full(&self) -> bool {
+        self.rows.len() >= MAX_SLOTS
+    }
+
     pub(super) fn insert(&mut self, binding: Binding) {
         self.serial += 1;
-        let id = BindingId(self.serial);
-        self.link(id, &binding);
-        self.bindings.insert(id, binding);
+        self.user_count += usize::from(!self.contains(binding.key()));
+        let row = Row { binding, serial: self.serial, due: TimerId::NONE };
+        let id = BindingId(self.rows.insert(row));
+        self.link(id);
     }
 
     /// Puts `binding` in the place of `id`, which keeps its turn among its equals.
     pub(super) fn replace(&mut self, id: BindingId, binding: Binding) {
-        let Some(old) = self.bindings.get_mut(&id) else { return };
-        if is_found_alike(old, &binding) {
+        let Some(row) = self.rows.get_mut(id.0) else { return };
+        if is_found_alike(&row.binding, &binding) {
             // An ordinary refresh: it ends later, and that is all.
-            let (expires_at, home) = (binding.expires_at, binding.home);
-            let old = std::mem::replace(old, binding);
-            let due = self.due(old.origin);
-            due.remove(&(old.expires_at, id));
-            due.insert((expires_at, id));
-            self.unconfirmed -= usize::from(old.home != Home::Confirmed);
-            self.unconfirmed += usize::from(home != Home::Confirmed);
-        } else if let Some(old) = self.bindings.remove(&id) {
-            self.unlink(id, &old);
-            self.link(id, &binding);
-            self.bindings.insert(id, binding);
+            self.unconfirmed -= usize::from(row.binding.home != Home::Confirmed);
+            self.unconfirmed += usize::from(binding.home != Home::Confirmed);
+            let due = match binding.origin {
+                Origin::Proxy => &mut self.proxy_due,
+                Origin::Local => &mut self.local_due,
+            };
+            row.due = due.rearm(row.due, binding.expires_at);
+            row.binding = binding;
+        } else {
+            self.unlink(id);
+            if let Some(row) = self.rows.get_mut(id.0) {
+                row.binding = binding;
+            }
+            self.link(id);
         }
     }
 
     pub(super) fn remove(&mut self, id: BindingId) -> Option<Binding> {
-        let binding = self.bindings.remove(&id)?;
-        self.unlink(id, &binding);
+        self.unlink(id);
+        let Row { binding, .. } = self.rows.remove(id.0)?;
+        self.user_count -= usize::from(!self.contains(binding.key()));
         Some(binding)
     }
 
-    fn link(&mut self, id: BindingId, binding: &Binding) {
-        let rank = |q: u16, id: BindingId| (Reverse(q), id);
-        let bindings = &self.bindings;
-        let ids = self.users.entry(binding.key.clone()).or_default();
-        let at = ids.partition_point(|other| {
-            bindings.get(other).is_some_and(|b| rank(b.q, *other) < rank(binding.q, id))
-        });
-        ids.insert(at, id);
-        if binding.key.user() != binding.key.as_str() {
-            self.by_user.entry(binding.key.user().into()).or_default().insert(binding.key.clone());
-        }
-        self.places.insert(Place::of(&binding.contact.as_uri(), id));
-        self.sources.insert((binding.source, id));
-        self.flows.extend(binding.flow.map(|flow| (flow, id)));
-        self.due(binding.origin).insert((binding.expires_at, id));
-        self.unconfirmed += usize::from(binding.home != Home::Confirmed);
-    }
-
-    fn unlink(&mut self, id: BindingId, binding: &Binding) {
-        if let Some(ids) = self.users.get_mut(&binding.key) {
-            ids.retain(|other| *other != id);
-            if ids.is_empty() {
-                self.users.remove(&binding.key);
-                self.unlink_user(&binding.key);
-            }
-        }
-        self.places.remove(&Place::of(&binding.contact.as_uri(), id));
-        self.sources.remove(&(binding.source, id));
+    fn link(&mut self, id: BindingId) {
+        let Some(row) = self.rows.get_mut(id.0) else { return };
+        let (binding, entry) = (&row.binding, row.entry(id));
+        self.users.insert(user_name(self.names, binding.key()), row.ranked(id));
+        self.places.insert(place_name(self.names, &binding.contact()), entry);
+        self.sources.insert(source_name(self.names, binding.source), entry);
         if let Some(flow) = binding.flow {
-            self.flows.remove(&(flow, id));
+            self.flows.insert(flow_name(self.names, flow), entry);
         }
-        self.due(binding.origin).remove(&(binding.expires_at, id));
-        self.unconfirmed -= usize::from(binding.home != Home::Confirmed);
-    }
-
-    fn unlink_user(&mut self, key: &AorKey) {
-        if let Some(keys) = self.by_user.get_mut(key.user()) {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.by_user.remove(key.user());
-            }
-        }
-    }
-
-    const fn due(&mut self, origin: Origin) -> &mut BTreeSet<(Instant, BindingId)> {
-        match origin {
+        self.unconfirmed += usize::from(binding.home != Home::Confirmed);
+        let due = match binding.origin {
             Origin::Proxy => &mut self.proxy_due,
             Origin::Local => &mut self.local_due,
+        };
+        row.due = due.arm(binding.expires_at, id);
+    }
+
+    fn unlink(&mut self, id: BindingId) {
+        let Some(row) = self.rows.get(id.0) else { return };
+        let (binding, entry) = (&row.binding, row.entry(id));
+        self.users.remove(user_name(self.names, binding.key()), row.ranked(id));
+        self.places.remove(place_name(self.names, &binding.contact()), entry);
+        self.sources.remove(source_name(self.names, binding.source), entry);
+        if let Some(flow) = binding.flow {
+            self.flows.remove(flow_name(self.names, flow), entry);
+        }
+        self.unconfirmed -= usize::from(binding.home != Home::Confirmed);
+        match binding.origin {
+            Origin::Proxy => self.proxy_due.cancel(row.due),
+            Origin::Local => self.local_due.cancel(row.due),
         }
     }
 
     /// What ends next and when, if what the proxy granted is kept for `grace` past its lifetime.
     pub(super) fn next_due(&self, grace: Duration) -> Option<(Instant, BindingId)> {
-        let local = self.local_due.first().copied();
-        let proxy = self.proxy_due.first().map(|(at, id)| (*at + grace, *id));
-        local.into_iter().chain(proxy).min()
+        let local = self.local_due.first().map(|(at, id)| (at, *id));
+        let proxy = self.proxy_due.first().map(|(at, id)| (at + grace, *id));
+        local.into_iter().chain(proxy).min_by_key(|(at, _)| *at)
     }
 
     /// All flows of `flow`'s bindings are gone: they stay, without a flow.
     pub(super) fn forget_flow(&mut self, flow: FlowId) {
-        let range = (flow, BindingId::FIRST)..=(flow, BindingId::LAST);
-        let ids: Vec<_> = self.flows.range(range).map(|(_, id)| *id).collect();
-        for id in ids {
-            self.flows.remove(&(flow, id));
-            if let Some(binding) = self.bindings.get_mut(&id) {
-                binding.flow = None;
+        let name = flow_name(self.names, flow);
+        let slots: Vec<_> = self.flows.named(name).collect();
+        for slot in slots {
+            if let Some(row) = self.rows.at_mut(slot).filter(|row| row.binding.flow == Some(flow)) {
+                row.binding.flow = None;
+                self.flows.remove(name, Entry { rank: 0, serial: row.serial, slot });
             }
         }
     }
 
+    /// Whether a binding is on `flow`.
     pub(super) fn uses_flow(&self, flow: FlowId) -> bool {
-        self.flows.range((flow, BindingId::FIRST)..=(flow, BindingId::LAST)).next().is_some()
+        let mut slots = self.flows.named(flow_name(self.names, flow));
+        slots.any(|slot| self.row(slot).is_some_and(|(_, row)| row.binding.flow == Some(flow)))
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.bindings.len()
+    pub(super) const fn len(&self) -> usize {
+        self.rows.len()
     }
 
-    pub(super) fn users(&self) -> usize {
-        self.users.len()
+    pub(super) const fn users(&self) -> usize {
+        self.user_count
     }
 
     pub(super) const fn unconfirmed(&self) -> usize {
         self.unconfirmed
     }
 
-    pub(super) fn contains(&self, key: &AorKey) -> bool {
-        self.users.contains_key(key)
+    pub(super) fn contains(&self, key: &str) -> bool {
+        self.of_user(key).next().is_some()
     }
 
-    /// The first binding behind `last` in order of registration.
+    /// Counts up from one registration to the next.
+    pub(super) fn turn(&self, id: BindingId) -> Option<u64> {
+        self.rows.get(id.0).map(|row| row.serial)
+    }
+
+    /// 64 bits that stand for `key`.
+    pub(super) fn hash(&self, key: &str) -> u64 {
+        self.names.hash(key.as_bytes())
+    }
+
+    /// The first binding behind `last` in the order of the table.
     pub(super) fn next_after(&self, last: Option<BindingId>) -> Option<(BindingId, &Binding)> {
-        let start = last.map_or(Bound::Unbounded, Bound::Excluded);
-        self.bindings.range((start, Bound::Unbounded)).next().map(|(id, binding)| (*id, binding))
+        let start = last.map_or(0, |last| last.0.slot().saturating_add(1));
+        self.rows.since(start).next().map(|(id, row)| (BindingId(id), &row.binding))
     }
 
     /// All bindings, in order of registration.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Binding> {
-        self.bindings.values()
+        let mut rows: Vec<_> = self.rows.iter().map(|(_, row)| row).collect();
+        rows.sort_unstable_by_key(|row| row.serial);
+        rows.into_iter().map(|row| &row.binding)
+    }
+
+    fn row(&self, slot: u32) -> Option<(BindingId, &Row)> {
+        self.rows.at(slot).map(|(id, row)| (BindingId(id), row))
     }
 
     /// The bindings of `key`: highest q first, then in order of registration.
-    pub(super) fn of_user<'t>(
-        &'t self,
-        key: &AorKey,
-    ) -> impl Iterator<Item = (BindingId, &'t Binding)> + use<'t> {
-        self.users.get(key).into_iter().flatten().filter_map(|id| Some((*id, self.bindings.get(id)?)))
+    pub(super) fn of_user<'t>(&'t self, key: &str) -> impl Iterator<Item = (BindingId, &'t Binding)> {
+        let rows = self.users.named(user_name(self.names, key)).filter_map(|slot| self.row(slot));
+        rows.map(|(id, row)| (id, &row.binding)).filter(move |(_, binding)| binding.key() == key)
     }
 
-    /// The one address of record with a host that has `user`, if there is exactly one.
-    pub(super) fn only_one_named(&self, user: &str) -> Option<&AorKey> {
-        let mut keys = self.by_user.get(user)?.iter();
-        keys.next().filter(|_| keys.next().is_none())
+    /// The key of the one address of record with a host that has `user`, if there is exactly one.
+    pub(super) fn only_one_named(&self, user: &str) -> Option<&str> {
+        let rows = self.users.alike(self.names.hash(user.as_bytes())).filter_map(|slot| self.row(slot));
+        let keys = rows.map(|(_, row)| row.binding.key());
+        let mut keys = keys.filter(|key| user_of(key) == user && *key != user);
+        let first = keys.next()?;
+        keys.all(|other| other == first).then_some(first)
     }
 
     /// The bindings whose contact has the user, host and port of `uri`, in order of registration.
-    pub(super) fn at_uri(&self, uri: &Uri<'_>) -> impl Iterator<Item = &Binding> {
-        let first = Place::of(uri, BindingId::FIRST);
-        let last = Place { id: BindingId::LAST, ..first.clone() };
-        self.places.range(first..=last).filter_map(|place| self.bindings.get(&place.id))
+    pub(super) fn at_uri<'t>(&'t self, uri: &Uri<'_>) -> impl Iterator<Item = &'t Row> {
+        let (place, user) = (place(uri), uri.index_bytes());
+        self.rows_of(self.places.named(place_name(self.names, uri))).filter(move |row| {
+            let contact = row.binding.contact();
+            self::place(&contact) == place && contact.index_bytes() == user
+        })
     }
 
     /// The bindings whose contact has this host and port, whatever its user.
-    pub(super) fn at_host(&self, host: Host<'_>, port: u16) -> impl Iterator<Item = &Binding> {
-        let first = Place::at(host, port, BindingId::FIRST);
-        let same = first.clone();
-        self.places
-            .range(first..)
-            .take_while(move |place| place.host == same.host && place.port == same.port)
-            .filter_map(|place| self.bindings.get(&place.id))
+    pub(super) fn at_host<'t>(&'t self, host: Host<'_>, port: u16) -> impl Iterator<Item = &'t Row> {
+        let name = coarse_place(self.names, Some((host, port)));
+        self.rows_of(self.places.alike(name))
+            .filter(move |row| place(&row.binding.contact()) == Some((host, port)))
     }
 
     /// The bindings whose REGISTER came from `source`, in order of registration.
     pub(super) fn by_source(&self, source: SocketAddr) -> impl Iterator<Item = &Binding> {
-        self.between(source, source)
+        let rows = self.rows_of(self.sources.named(source_name(self.names, source)));
+        rows.map(|row| &row.binding).filter(move |binding| binding.source == source)
     }
 
     /// The bindings whose REGISTER came from `host`, from whichever port.
     pub(super) fn of_host(&self, host: IpAddr) -> impl Iterator<Item = &Binding> {
-        self.between(SocketAddr::new(host, 0), SocketAddr::new(host, u16::MAX))
+        let name = source_name(self.names, SocketAddr::new(host, 0));
+        let rows = self.rows_of(self.sources.alike(name.coarse()));
+        rows.map(|row| &row.binding).filter(move |binding| binding.source.ip() == host)
     }
 
-    fn between(&self, first: SocketAddr, last: SocketAddr) -> impl Iterator<Item = &Binding> {
-        let range = (first, BindingId::FIRST)..=(last, BindingId::LAST);
-        self.sources.range(range).filter_map(|(_, id)| self.bindings.get(id))
+    fn rows_of(&self, slots: impl Iterator<Item = u32>) -> impl Iterator<Item = &Row> {
+        slots.filter_map(|slot| self.row(slot)).map(|(_, row)| row)
     }
+}
+
+fn user_name(names: Names, key: &str) -> Name {
+    names.of(user_of(key).as_bytes(), key.as_bytes())
+}
+
+/// Where a contact is: host and port, the latter as RFC 3261 19.1.2 has it where it is not written. `None`: no host.
+fn place<'u>(uri: &Uri<'u>) -> Option<(Host<'u>, u16)> {
+    let default = if uri.scheme() == Scheme::Sips { 5061 } else { 5060 };
+    uri.host().map(|host| (host, uri.port().unwrap_or(default)))
+}
+
+fn place_name(names: Names, uri: &Uri<'_>) -> Name {
+    Name::new(coarse_place(names, place(uri)), names.hash(&uri.index_bytes()))
+}
+
+fn coarse_place(names: Names, place: Option<(Host<'_>, u16)>) -> u64 {
+    match place {
+        Some((host, port)) => names.hash(format!("{host}:{port}").to_ascii_lowercase().as_bytes()),
+        None => names.hash(b""),
+    }
+}
+
+fn source_name(names: Names, source: SocketAddr) -> Name {
+    let coarse = match source.ip() {
+        IpAddr::V4(ip) => names.hash(&ip.octets()),
+        IpAddr::V6(ip) => names.hash(&ip.octets()),
+    };
+    Name::with_number(coarse, source.port())
+}
+
+fn flow_name(names: Names, flow: FlowId) -> Name {
+    names.of(&flow.0.to_be_bytes(), b"")
 }

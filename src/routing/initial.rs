@@ -233,7 +233,7 @@ pub(super) fn find<'a>(view: &View<'a>, uri: &Uri<'_>) -> (Vec<&'a Binding>, Rea
     // A Request-URI that is a registered Contact, port and all, is that contact: a proxy that forks has named each one.
     // Everything else is an address of record (sas.md 7.2).
     let is_contact = |binding: &&Binding| {
-        let contact = binding.contact.as_uri();
+        let contact = binding.contact();
         contact.equivalent(uri) || (contact.user() == uri.user() && contact.host_port() == uri.host_port())
     };
     match view.registrar.by_contact(uri).filter(|binding| !view.is_own(uri) && is_contact(binding)) {

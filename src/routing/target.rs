@@ -95,7 +95,7 @@ impl Target {
 
     /// The contact of a registered user. None if it cannot be reached.
     pub(super) fn user(binding: &Binding, view: &View<'_>) -> Option<Self> {
-        let contact = binding.contact.as_uri();
+        let contact = binding.contact();
         // sas.md 7.4: behind NAT the address is the source of the REGISTER. With the same IP there is no NAT between, and the
         // Contact's port is the one that the phone listens on.
         let listening = super::address_of(&contact).filter(|named| named.ip() == binding.source.ip());
@@ -127,9 +127,9 @@ impl Target {
                 }
             }
         }
-        if let Some(first) = binding.path.first() {
+        if let Some(first) = binding.path().next() {
             target.follow_path(&NameAddr::parse(first).ok()?, view)?;
-            target.routes = binding.path.to_vec();
+            target.routes = binding.path().map(Box::from).collect();
         }
         // A contact that names us would have us call ourselves.
         (!view.flows.is_local(target.address)).then_some(target)

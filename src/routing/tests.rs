@@ -43,7 +43,7 @@ impl Rig {
         for host in ["10.0.0.1", "192.0.2.1"] {
             home.add(Host::parse(host).unwrap());
         }
-        let (registrar, upstream) = (Registrar::new(&config), Upstream::new(&config, Instant::ZERO));
+        let (registrar, upstream) = (Registrar::new(&config, [1, 2]), Upstream::new(&config, Instant::ZERO));
         Self { config, registrar, upstream, flows, home }
     }
 

@@ -15,6 +15,7 @@ use crate::time::Instant;
 use crate::transaction::{ClientId, Outgoing};
 use crate::transport::Peer;
 use crate::upstream::TargetId;
+use crate::uri::Uri;
 use std::time::Duration;
 
 /// Bindings that one event looks at, and the pause before the next ones or before another try at the pace.
@@ -117,7 +118,7 @@ impl Sas {
         let (address, transport) = (proxy.address, proxy.transport);
         let (uri, flow) = (proxy.uri.clone(), self.world.ctx(out).reach(transport, address, binding.flow)?);
         let ours = *self.world.flows.find(flow)?;
-        let aor = binding.aor.as_uri();
+        let aor = Uri::parse(binding.aor()).ok()?;
         let registrar = if self.view().is_own(&aor) { uri.as_uri().host_port() } else { aor.host_port() };
         let left = binding.expires_at - self.world.now;
         let branch = format!("z9hG4bKh{}", self.world.rng.token());
@@ -134,7 +135,7 @@ impl Sas {
         if self.world.config.sas.path && !self.pathless.contains(&target) {
             request = request.header(HeaderName::Path, format_args!("<{}>", ours.uri(false)));
         }
-        for path in &binding.path {
+        for path in binding.path() {
             request = request.header(HeaderName::Path, path);
         }
         let outgoing = Outgoing {

@@ -4,7 +4,9 @@ use super::relay::Arrival;
 use super::{Actions, Sas};
 use crate::config::Config;
 use crate::headers::{HeaderName, Method, delta_seconds};
-use crate::message::{Edits, Fault, Message, ParseLimits, Request, Response, ResponseBuilder, Rules};
+use crate::message::{
+    Edits, Essentials, Fault, Message, ParseLimits, Request, Response, ResponseBuilder, Rules,
+};
 use crate::mode::State;
 use crate::proxy::{ContextId, is_loop, own_branch};
 use crate::routing::{Hop, Source, Target, redirect};
@@ -46,45 +48,51 @@ impl Sas {
     }
 
     fn on_request(&mut self, request: Request, from: Peer, out: &mut Actions) {
+        let read = Essentials::of(&request);
         // Without a Via there is nobody to answer.
-        if request.top_via().is_err() {
+        let Ok(via) = &read.via else {
             return self.on_dropped(from, out);
-        }
+        };
         let reserved = |config: &Config| is_emergency_call(config, &request);
-        self.note_alias(&request, from);
-        match self.transactions.on_request(&mut self.world.ctx(out), &request, from, reserved) {
+        self.note_alias(via, from);
+        match self.transactions.on_request(&mut self.world.ctx(out), &request, Some(via), from, reserved) {
             RequestMatch::Absorbed => {}
             RequestMatch::Full => self.on_full(&request, from, out),
-            RequestMatch::StrayAck => self.relay_ack(&self.undo_strict_routing(request), from, out),
-            RequestMatch::New(server) => {
-                let request = self.undo_strict_routing(request);
-                self.on_new_request(server, request, from, out);
-            }
+            RequestMatch::StrayAck => match self.undo_strict_routing(&request) {
+                Some(restored) => self.relay_ack(&restored, from, out),
+                None => self.relay_ack(&request, from, out),
+            },
+            RequestMatch::New(server) => match self.undo_strict_routing(&request) {
+                Some(restored) => {
+                    let source = self.settle_here(server, &restored, &Essentials::of(&restored), from, out);
+                    self.pass_on(server, restored, from, source, out);
+                }
+                None => {
+                    let source = self.settle_here(server, &request, &read, from, out);
+                    self.pass_on(server, request, from, source, out);
+                }
+            },
         }
     }
 
     /// RFC 3261 16.4: a strict router has put our Record-Route value into the Request-URI, and the remote target last into
     /// Route. It is put back.
-    fn undo_strict_routing(&self, request: Request) -> Request {
-        let ours = request
-            .uri()
-            .is_ok_and(|uri| uri.user().is_none() && uri.param("lr").is_some() && self.view().is_own(&uri));
-        if !ours {
-            return request;
+    fn undo_strict_routing(&self, request: &Request) -> Option<Request> {
+        let target = request.addresses(HeaderName::Route).last()?.ok()?;
+        let uri = request.uri().ok()?;
+        if uri.user().is_some() || uri.param("lr").is_none() || !self.view().is_own(&uri) {
+            return None;
         }
         let mut routes: Vec<&str> = request.values(HeaderName::Route).collect();
-        let Some(target) = request.addresses(HeaderName::Route).last().and_then(Result::ok) else {
-            return request;
-        };
         routes.pop();
-        let mut edits = Edits::new(&request);
-        edits.set_uri(&request, target.uri).remove_all(HeaderName::Route);
+        let mut edits = Edits::new(request);
+        edits.set_uri(request, target.uri).remove_all(HeaderName::Route);
         for route in routes {
             edits.insert_first(HeaderName::Route, route);
         }
         match Message::parse_within(edits.finish(), &ParseLimits::new(usize::MAX, usize::MAX)) {
-            Ok(Message::Request(restored)) => restored,
-            Ok(Message::Response(_)) | Err(_) => request,
+            Ok(Message::Request(restored)) => Some(restored),
+            Ok(Message::Response(_)) | Err(_) => None,
         }
     }
 
@@ -92,15 +100,40 @@ impl Sas {
         is_emergency_call(&self.world.config, request)
     }
 
-    fn on_new_request(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {
+    /// Answers a request that needs nobody else. Gives where it came from if it is to be passed on.
+    fn settle_here(
+        &mut self,
+        server: ServerId,
+        request: &Request,
+        read: &Essentials<'_>,
+        from: Peer,
+        out: &mut Actions,
+    ) -> Option<Source> {
         let is_register = request.method() == Method::Register;
-        let source = if is_register { Source::User } else { self.view().source_of(&request, from) };
-        if let Err(fault) = self.validate(&request, source) {
-            return self.refuse(server, &request, from, &fault, out);
+        let source = if is_register { Source::User } else { self.view().source_of(request, from) };
+        if let Err(fault) = self.validate(request, read, source) {
+            self.refuse(server, request, from, &fault, out);
+            return None;
         }
+        if is_register && !self.relays_registers() {
+            self.answer_register(server, request, read, from, out);
+            return None;
+        }
+        Some(source)
+    }
+
+    fn pass_on(
+        &mut self,
+        server: ServerId,
+        request: Request,
+        from: Peer,
+        source: Option<Source>,
+        out: &mut Actions,
+    ) {
+        let Some(source) = source else { return };
         match request.method() {
             Method::Cancel => self.on_cancel(Arrival { server, request, from, source }, out),
-            Method::Register => self.on_register(server, request, from, out),
+            Method::Register => self.relay_register(server, request, from, out),
             Method::Options if request.max_forwards() == Ok(Some(0)) => {
                 // RFC 3261 16.3 step 3: the hop at which it ends answers.
                 self.answer_ok(server, &request, from, out);
@@ -139,27 +172,29 @@ impl Sas {
     }
 
     /// What a proxy looks at before it forwards (RFC 3261 16.3).
-    fn validate(&self, request: &Request, source: Source) -> Result<(), Fault> {
-        let is_loop = |request: &Request| is_loop(request, source, &self.world.flows);
+    fn validate(&self, request: &Request, read: &Essentials<'_>, source: Source) -> Result<(), Fault> {
+        let flows = &self.world.flows;
+        // One that has one Via has come by nobody yet.
+        let is_loop = |request: &Request| read.only_via().is_none() && is_loop(request, source, flows);
         let rules = Rules::proxy().as_final_recipient().seen_before(&is_loop);
         // RFC 3261 10.3: a REGISTER that we answer goes no further, so that its hops do not count.
         let is_registrar = self.mode.state() == State::Emergency;
         let rules = if is_registrar { rules.as_registrar() } else { rules };
-        let rules = if self.lacks_tls(request) { rules.schemes(&["sip", "tel"]) } else { rules };
+        let rules = if self.lacks_tls(request, read) { rules.schemes(&["sip", "tel"]) } else { rules };
         // The limits of the parser are the branch's.
         let rules = rules.max_message(usize::MAX).max_fields(usize::MAX);
-        let asks = request.first(HeaderName::ProxyRequire).or_else(|| request.first(HeaderName::MaxBreadth));
+        let asks = read.has(HeaderName::ProxyRequire) || read.has(HeaderName::MaxBreadth);
         // A call to an emergency number is not refused for anything that it can do without.
-        let rules = if asks.is_some() && self.is_emergency_call(request) { rules.lenient() } else { rules };
-        request.validate_as(&rules)
+        let rules = if asks && self.is_emergency_call(request) { rules.lenient() } else { rules };
+        request.validate_read(&rules, read)
     }
 
     /// RFC 3261 26.2.2: what asks for TLS on each hop gets it or goes nowhere. Without a flow that has it, `sips` is no scheme of ours;
     /// but an emergency call goes, and so does what belongs to a call that is up.
-    fn lacks_tls(&self, request: &Request) -> bool {
-        let is_sips = request.uri().is_ok_and(|uri| uri.scheme() == Scheme::Sips);
-        let is_open = !request.is_in_dialog() && !self.is_emergency_call(request);
-        is_sips && is_open && !self.world.flows.offers_tls()
+    fn lacks_tls(&self, request: &Request, read: &Essentials<'_>) -> bool {
+        let is_sips = read.uri.is_ok_and(|uri| uri.scheme() == Scheme::Sips);
+        let is_open = || !request.is_in_dialog() && !self.is_emergency_call(request);
+        is_sips && is_open() && !self.world.flows.offers_tls()
     }
 
     /// A proxy that was frozen reads, when it wakes, the INVITEs that it was sent meanwhile, and calls phones for calls that

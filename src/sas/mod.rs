@@ -121,6 +121,8 @@ impl Sas {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let mut rng = Rng::new(seed);
+        // One secret for all tables: no hash of theirs is told but that of a whole request.
+        let secret = [rng.bits(), rng.bits()];
         let mut home = HomeHosts::default();
         for proxy in config.proxies() {
             if proxy.is_resolved() {
@@ -137,9 +139,9 @@ impl Sas {
             name.as_uri().host().into_iter().for_each(|host| home.add(host));
         }
         Self {
-            transactions: Transactions::new([rng.bits(), rng.bits()]),
+            transactions: Transactions::new(secret),
             proxy: Proxy::default(),
-            registrar: Registrar::new(&config),
+            registrar: Registrar::new(&config, secret),
             authenticator: config
                 .keyring()
                 .map(Keyring::policy)

@@ -2,7 +2,7 @@
 
 use crate::message::{Fault, Request};
 use crate::mode::{Cause, State};
-use crate::registrar::{BindingChange, ChangeKind, Origin};
+use crate::registrar::{Binding, BindingChange, ChangeKind, Origin};
 use crate::resolve::Unresolved;
 use crate::routing::{Reason, Step};
 use crate::transport::Transport;
@@ -110,12 +110,28 @@ pub enum Notice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BoundContact {
+    /// The binding as it is now, or as it was last. Its text is shared with the database, not copied.
+    pub binding: Binding,
+}
+
+impl BoundContact {
     /// The address of record, as a URI.
-    pub aor: Box<str>,
+    #[must_use]
+    pub fn aor(&self) -> &str {
+        self.binding.aor()
+    }
+
     /// The contact, as a URI.
-    pub contact: Box<str>,
+    #[must_use]
+    pub fn contact(&self) -> &str {
+        self.binding.contact().as_str()
+    }
+
     /// Who granted it.
-    pub origin: Origin,
+    #[must_use]
+    pub const fn origin(&self) -> Origin {
+        self.binding.origin
+    }
 }
 
 impl Notice {
@@ -137,11 +153,7 @@ impl Notice {
 
     /// The database changed.
     pub(super) fn changed(change: &BindingChange) -> Self {
-        let contact = BoundContact {
-            aor: change.binding.aor.as_str().into(),
-            contact: change.binding.contact.as_str().into(),
-            origin: change.binding.origin,
-        };
+        let contact = BoundContact { binding: change.binding.clone() };
         match change.kind {
             ChangeKind::Bound => Self::UserBound(contact),
             ChangeKind::Refreshed => Self::UserRefreshed(contact),

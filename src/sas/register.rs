@@ -5,7 +5,7 @@ use super::inbound::EXTENSIONS;
 use super::relay::Arrival;
 use super::{Actions, Notice, Sas};
 use crate::headers::{HeaderName, Method};
-use crate::message::{Fault, Request, Response, ResponseBuilder, Rules};
+use crate::message::{Essentials, Fault, Request, Response, ResponseBuilder, Rules};
 use crate::mode::State;
 use crate::proxy::ContextId;
 use crate::registrar::{Home, Refusal};
@@ -21,24 +21,46 @@ use std::time::Duration;
 /// The lifetime of a binding whose REGISTER names none (RFC 3261 10.2).
 const DEFAULT_EXPIRES: Duration = Duration::from_hours(1);
 
+/// Room in a 200 for the contact of an ordinary user.
+const CONTACT_ROOM: usize = 128;
+
 /// What our own registrar asks of a REGISTER (RFC 3261 10.3).
 const REGISTRAR: Rules<'_> = Rules::registrar_behind_proxy().extensions(EXTENSIONS);
 
 impl Sas {
-    pub(super) fn on_register(&mut self, server: ServerId, request: Request, from: Peer, out: &mut Actions) {
+    /// Whether REGISTERs go to the proxy.
+    pub(super) fn relays_registers(&mut self) -> bool {
         let unconfirmed = self.registrar.unconfirmed();
-        let relays = self.mode.state() == State::Normal
+        self.mode.state() == State::Normal
             && !self.has_unresolved_proxies_only()
             // sas.md 3.4: after the return each waits for its turn.
-            && self.pacer.admits(self.world.now, unconfirmed);
-        if !relays {
-            let (status, response) = match self.admit(&request, from, Source::User) {
-                Ok(pass) => self.register_here(&request, from, Home::LocalOnly, pass, out),
-                Err(away) => away.told(&request, out),
-            };
-            self.transactions.respond(&mut self.world.ctx(out), server, status, response);
-            return;
-        }
+            && self.pacer.admits(self.world.now, unconfirmed)
+    }
+
+    /// Answers a REGISTER here.
+    pub(super) fn answer_register(
+        &mut self,
+        server: ServerId,
+        request: &Request,
+        read: &Essentials<'_>,
+        from: Peer,
+        out: &mut Actions,
+    ) {
+        let (status, response) = match self.admit(request, from, Source::User) {
+            Ok(pass) => self.register_here(request, read, from, Home::LocalOnly, pass, out),
+            Err(away) => away.told(request, out),
+        };
+        self.transactions.respond(&mut self.world.ctx(out), server, status, response);
+    }
+
+    /// Sends a REGISTER on to the proxy.
+    pub(super) fn relay_register(
+        &mut self,
+        server: ServerId,
+        request: Request,
+        from: Peer,
+        out: &mut Actions,
+    ) {
         let decision = decide_register(&self.query(&request, from, Source::User, false), &self.view());
         match &decision.outcome {
             Outcome::Answer(status) => self.refuse(server, &request, from, &Fault::new(*status), out),
@@ -56,30 +78,31 @@ impl Sas {
     fn register_here(
         &mut self,
         request: &Request,
+        read: &Essentials<'_>,
         from: Peer,
         home: Home,
         pass: Pass,
         out: &mut Actions,
     ) -> (u16, Bytes) {
         let registration_time = self.world.config.sas.registration_time;
-        let is_sound = request.validate_as(&REGISTRAR).and_then(|()| self.check_domain(request));
+        let is_sound = request.validate_read(&REGISTRAR, read).and_then(|()| self.check_domain(read));
         let rng = &mut self.world.rng;
         let grant = |asked: Option<Duration>| granted(asked, registration_time, rng);
-        let registered = is_sound.and_then(|()| {
-            let registrar = &mut self.registrar;
-            registrar.register(self.world.now, request, from, &self.world.home, home, grant).map_err(
-                |refusal| {
-                    notify_full(request, &refusal, out);
-                    Fault::from(refusal)
-                },
-            )
+        let accepted = is_sound.and_then(|()| {
+            let (now, hosts) = (self.world.now, &self.world.home);
+            self.registrar.accept(now, request, read, from, hosts, home, grant).map_err(|refusal| {
+                notify_full(request, &refusal, out);
+                Fault::from(refusal)
+            })
         });
-        match registered {
-            Ok(registered) => {
-                let tag = self.transactions.stateless_tag(request);
-                let response = pass.confirm(ResponseBuilder::new(request, from.address, 200, tag.as_str()));
-                out.extend(registered.changes.iter().map(Notice::changed));
-                (200, registered.write_to(response).finish_or_500())
+        match accepted {
+            Ok(accepted) => {
+                let tag = self.transactions.stateless_tag_by(request, read.via.as_ref().ok());
+                let response =
+                    ResponseBuilder::with_room(read, from.address, 200, tag.as_str(), CONTACT_ROOM);
+                let response = accepted.write_to(pass.confirm(response)).finish_or_500();
+                out.extend(accepted.changes.iter().map(Notice::changed));
+                (200, response)
             }
             Err(fault) => {
                 out.note_refusal(request, &fault);
@@ -90,18 +113,18 @@ impl Sas {
 
     /// RFC 3261 10.3 step 5: an address of record that is none of the domain that is asked, which is ours. Only where the site says
     /// which domains are: without, phones are served by whatever name they know us.
-    fn check_domain(&self, request: &Request) -> Result<(), Fault> {
-        let (Ok(domain), Ok(to)) = (request.uri(), request.to()) else {
+    fn check_domain(&self, read: &Essentials<'_>) -> Result<(), Fault> {
+        let (Ok(domain), Ok(to)) = (&read.uri, &read.to) else {
             return Ok(());
         };
+        if self.world.config.domains.is_empty() {
+            return Ok(());
+        }
         let (domain, aor) = (domain.host(), to.uri.host());
         let is_home = |host: Option<Host<'_>>| host.is_some_and(|host| self.world.home.contains(host));
         let is_valid =
             !to.uri.is_sip() || to.uri.is_user_phone() || is_home(aor) || aor == domain || !is_home(domain);
-        if is_valid || self.world.config.domains.is_empty() {
-            return Ok(());
-        }
-        Err(Fault::because(404, "No Such Address Of Record"))
+        if is_valid { Ok(()) } else { Err(Fault::because(404, "No Such Address Of Record")) }
     }
 
     /// The proxy left a REGISTER unanswered: the user is served here, and the ledger says that the proxy may yet know.
@@ -113,7 +136,8 @@ impl Sas {
         pass: Pass,
         out: &mut Actions,
     ) {
-        let (status, response) = self.register_here(request, from, Home::Pending, pass, out);
+        let read = Essentials::of(request);
+        let (status, response) = self.register_here(request, &read, from, Home::Pending, pass, out);
         self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
     }
 

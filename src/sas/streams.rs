@@ -1,8 +1,8 @@
 //! Connections: their beginning, their bytes, and their end (RFC 3261 section 18, RFC 5626 4.4.1, RFC 5923, RFC 7118).
 
 use super::{Actions, Notice, Sas};
-use crate::headers::Method;
-use crate::message::{Fault, Frame, FrameError, Message, PONG, ParseLimits, Request};
+use crate::headers::{Method, Via};
+use crate::message::{Fault, Frame, FrameError, Message, PONG, ParseLimits};
 use crate::proxy::SilenceKind;
 use crate::transport::{Ended, Flow, FlowId, Outbox as _, Peer, Transport};
 use crate::upstream::UpstreamEvent;
@@ -79,7 +79,7 @@ impl Sas {
 
     /// RFC 5923: who says `alias` takes requests for its sent-by on this connection. That it is the host that it comes from is as
     /// much as is known of it.
-    pub(super) fn note_alias(&mut self, request: &Request, from: Peer) {
+    pub(super) fn note_alias(&mut self, via: &Via<'_>, from: Peer) {
         let Some(transport) = self.world.flows.find(from.flow).map(|flow| flow.transport) else {
             return;
         };
@@ -89,7 +89,6 @@ impl Sas {
             Transport::Udp | Transport::Ws | Transport::Wss => false,
         };
         if is_wanted
-            && let Ok(via) = request.top_via()
             && via.params.find("alias").is_some()
             && let Some(at) = via.sent_by.socket_addr(transport.default_port())
             && at.ip() == from.address.ip()

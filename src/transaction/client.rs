@@ -118,6 +118,20 @@ impl Client {
     }
 
     pub(super) fn on_response(&mut self, response: &Response) -> ResponseStep {
+        let step = self.step(response);
+        // What is answered so is neither sent nor acknowledged again.
+        let is_done = matches!(
+            self.machine,
+            ClientMachine::Invite(InviteClient::Accepted)
+                | ClientMachine::NonInvite(NonInviteClient::Completed)
+        );
+        if is_done {
+            self.request = Bytes::new();
+        }
+        step
+    }
+
+    fn step(&mut self, response: &Response) -> ResponseStep {
         match &mut self.machine {
             ClientMachine::Invite(state) => match (&state, response.status()) {
                 (InviteClient::Calling { .. }, 100..=199) => {

@@ -1,6 +1,7 @@
 //! What identifies a transaction, as a keyed 128-bit hash: fixed in size, and not to be forged into a collision.
 
 use crate::headers::Method;
+use crate::headers::Via;
 use crate::message::Request;
 use crate::uri::{Host, HostPort};
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
@@ -25,18 +26,20 @@ impl KeyHasher {
     }
 
     /// The key of the server transaction that `request` belongs to (RFC 3261 17.2.3). An ACK belongs to its INVITE's.
-    pub(super) fn server_key(&self, request: &Request) -> Key {
+    pub(super) fn server_key(&self, request: &Request, via: Option<&Via<'_>>) -> Key {
         let method = if request.method() == Method::Ack { Method::Invite } else { request.method() };
-        self.server_key_as(request, method)
+        self.server_key_as(request, via, method)
     }
 
     /// The same as if the method were `method`, as a CANCEL asks for.
-    pub(super) fn server_key_as(&self, request: &Request, method: Method) -> Key {
-        let via = request.top_via().ok();
+    pub(super) fn server_key_as(&self, request: &Request, via: Option<&Via<'_>>, method: Method) -> Key {
         let branch = via.and_then(|via| via.branch()).unwrap_or_default();
         let text = if method == Method::Other { request.method_str() } else { "" };
         let mut hash = self.start();
-        hash.part(&[method as u8]).part(text.as_bytes());
+        hash.0.write_u8(method as u8);
+        if method == Method::Other {
+            hash.part(text.as_bytes());
+        }
         if let Some(via) = via.filter(|_| branch.len() > COOKIE.len() && branch.starts_with(COOKIE)) {
             // "The branch parameter ... the sent-by value ... the method of the request matches".
             hash.part(branch.as_bytes()).sent_by(via.sent_by);
@@ -54,10 +57,13 @@ impl KeyHasher {
     }
 
     /// 64 bits that only we can tell of the transaction that `request` would belong to. A CANCEL has those of its INVITE.
-    pub(super) fn stateless(&self, request: &Request) -> u64 {
+    pub(super) fn stateless(&self, request: &Request, via: Option<&Via<'_>>) -> u64 {
         let is_cancel = request.method() == Method::Cancel;
-        let Key(high, low) =
-            if is_cancel { self.server_key_as(request, Method::Invite) } else { self.server_key(request) };
+        let Key(high, low) = if is_cancel {
+            self.server_key_as(request, via, Method::Invite)
+        } else {
+            self.server_key(request, via)
+        };
         let mut hash = self.start();
         hash.part(b"stateless").part(&high.to_be_bytes()).part(&low.to_be_bytes());
         hash.finish().0
@@ -87,7 +93,12 @@ impl Parts {
 
     /// Names without case, addresses by value (RFC 3261 19.1.4): what is equal has the same hash. Nothing may follow.
     fn sent_by(&mut self, sent_by: HostPort<'_>) -> &mut Self {
-        self.0.write_u32(sent_by.port.map_or(u32::MAX, u32::from));
+        let port = sent_by.port.map_or(u32::MAX, u32::from);
+        if let Some(IpAddr::V4(address)) = sent_by.host.ip() {
+            self.0.write_u64(u64::from(port) << 32 | u64::from(address.to_bits()));
+            return self;
+        }
+        self.0.write_u32(port);
         match sent_by.host.ip() {
             Some(IpAddr::V4(address)) => self.part(&address.octets()),
             Some(IpAddr::V6(address)) => self.part(&address.octets()),
@@ -128,6 +139,10 @@ impl<T: Copy> Keyed<T> {
 
     pub(super) fn remove(&mut self, key: Key) {
         self.0.remove(&key);
+        // What a burst has needed is given back.
+        if self.0.capacity() > 1024 && self.0.len() < self.0.capacity() / 8 {
+            self.0.shrink_to(self.0.len() * 2);
+        }
     }
 }
 

@@ -13,10 +13,9 @@
 mod client;
 mod key;
 mod server;
-mod slab;
 
 use crate::config::Config;
-use crate::headers::Method;
+use crate::headers::{Method, Via};
 use crate::message::{Message, ParseLimits, Request, Response};
 use crate::rng::Token;
 use crate::time::{Instant, TimerId, Timers};
@@ -29,7 +28,7 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-pub(crate) use slab::{Slab, SlabId};
+pub(crate) use crate::slab::{Slab, SlabId};
 
 /// Round-trip time estimate (RFC 3261 17.1.1.1).
 pub(crate) const T1: Duration = Duration::from_millis(500);
@@ -154,16 +153,17 @@ impl Transactions {
         self.timers.next()
     }
 
-    /// Matches a request (RFC 3261 17.2.3) that came from `source`. `reserved`: whether it may use the emergency reserve, asked
+    /// Matches a request (RFC 3261 17.2.3) with its topmost `via` that came from `source`. `reserved`: whether it may use the emergency reserve, asked
     /// only if there is no other room.
     pub(crate) fn on_request(
         &mut self,
         ctx: &mut Ctx<'_>,
         request: &Request,
+        via: Option<&Via<'_>>,
         source: Peer,
         reserved: impl FnOnce(&Config) -> bool,
     ) -> RequestMatch {
-        let key = self.hasher.server_key(request);
+        let key = self.hasher.server_key(request, via);
         let is_ack = request.method() == Method::Ack;
         if let Some(id) = self.server_keys.get(key) {
             return if is_ack { self.on_ack(ctx.now, id) } else { self.on_retransmission(ctx, id, source) };
@@ -177,7 +177,7 @@ impl Transactions {
         if live >= room && (live >= room + limits.emergency_reserve || !reserved(ctx.config)) {
             return RequestMatch::Full;
         }
-        let (reply_to, again) = ways_back(ctx, request, source);
+        let (reply_to, again) = ways_back(ctx, via, source);
         let server = Server {
             key,
             reply_to,
@@ -193,7 +193,12 @@ impl Transactions {
     /// The tag of our own answers to `request`: the same for each retransmission without a transaction (RFC 3261 8.2.7), for the
     /// ACK, however late it comes, and for the CANCEL (9.2).
     pub(crate) fn stateless_tag(&self, request: &Request) -> Token {
-        Token::of(self.hasher.stateless(request))
+        self.stateless_tag_by(request, request.top_via().ok().as_ref())
+    }
+
+    /// The same where the topmost `via` is known.
+    pub(crate) fn stateless_tag_by(&self, request: &Request, via: Option<&Via<'_>>) -> Token {
+        Token::of(self.hasher.stateless(request, via))
     }
 
     fn on_retransmission(&mut self, ctx: &mut Ctx<'_>, id: ServerId, source: Peer) -> RequestMatch {
@@ -240,7 +245,8 @@ impl Transactions {
 
     /// The INVITE transaction that a CANCEL means (RFC 3261 9.2).
     pub(crate) fn invite_of(&self, cancel: &Request) -> Option<ServerId> {
-        self.server_keys.get(self.hasher.server_key_as(cancel, Method::Invite))
+        let via = cancel.top_via().ok();
+        self.server_keys.get(self.hasher.server_key_as(cancel, via.as_ref(), Method::Invite))
     }
 
     /// Sends the answer of the transaction's user. One that comes too late, or twice, is not sent.
@@ -449,8 +455,7 @@ impl Transactions {
 }
 
 /// Where a response to `request` goes (RFC 3261 18.2.2), and where a new connection for it would lead if it came by one.
-fn ways_back(ctx: &Ctx<'_>, request: &Request, source: Peer) -> (Peer, Option<(Transport, SocketAddr)>) {
-    let via = request.top_via().ok();
+fn ways_back(ctx: &Ctx<'_>, via: Option<&Via<'_>>, source: Peer) -> (Peer, Option<(Transport, SocketAddr)>) {
     let transport = ctx.flows.find(source.flow).map_or(Transport::Udp, |flow| flow.transport);
     if transport.is_reliable() {
         let port = via.and_then(|via| via.sent_by.port).unwrap_or_else(|| transport.default_port());
@@ -467,8 +472,10 @@ fn disarm(timers: &mut Timers<Due>, timer: Option<TimerId>) {
 }
 
 fn rearm(timers: &mut Timers<Due>, slot: &mut Option<TimerId>, at: Instant, due: Due) {
-    disarm(timers, slot.take());
-    *slot = Some(timers.arm(at, due));
+    *slot = Some(match slot.take() {
+        Some(timer) => timers.rearm(timer, at),
+        None => timers.arm(at, due),
+    });
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ impl Rig {
 
     pub(super) fn request(&mut self, name: &str, branch: &str) -> RequestMatch {
         let request = request(&wire(name, branch));
-        self.with(|t, ctx| t.on_request(ctx, &request, peer(), |_| false))
+        self.with(|t, ctx| t.on_request(ctx, &request, request.top_via().ok().as_ref(), peer(), |_| false))
     }
 
     pub(super) fn server(&mut self, name: &str) -> ServerId {
@@ -316,6 +316,7 @@ fn when_full_only_the_reserve_is_left() {
     rig.server("OPTIONS");
     assert_eq!(rig.request("OPTIONS", "z9hG4bK2"), RequestMatch::Full);
     let request = request(&wire("INVITE", "z9hG4bK3"));
-    let reserved = rig.with(|t, ctx| t.on_request(ctx, &request, peer(), |_| true));
+    let reserved =
+        rig.with(|t, ctx| t.on_request(ctx, &request, request.top_via().ok().as_ref(), peer(), |_| true));
     assert!(matches!(reserved, RequestMatch::New(_)));
 }

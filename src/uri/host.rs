@@ -122,7 +122,7 @@ static WORD: Class = Class::alphanum(b"_");
 impl PartialEq for Host<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Name(a), Self::Name(b)) => a.eq_ignore_ascii_case(b),
+            (Self::Name(a), Self::Name(b)) => a == b || a.eq_ignore_ascii_case(b),
             (Self::V4(a), Self::V4(b)) => a == b,
             (Self::V6(a), Self::V6(b)) => a == b,
             (Self::V6Zone(a, zone), Self::V6Zone(b, other)) => a == b && zone == other,

@@ -8,6 +8,7 @@
 
 use super::host::HostBuf;
 use super::{Host, Scheme, Uri, tel, unescape_bytes};
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 /// The canonical form of an address of record.
@@ -18,30 +19,47 @@ impl AorKey {
     /// The key of `uri`. `None` where the URI names no user.
     #[must_use]
     pub fn of(uri: &Uri<'_>, home: &HomeHosts) -> Option<Self> {
-        let user = unescape_bytes(uri.user()?.as_bytes());
+        Self::text(uri, home).map(|text| Self(text.into()))
+    }
+
+    /// The text of that key: nearly always it stands in the URI as it is.
+    pub(crate) fn text<'u>(uri: &Uri<'u>, home: &HomeHosts) -> Option<Cow<'u, str>> {
+        let written = uri.user()?;
+        let is_plain = memchr::memchr2(b'%', b'@', written.as_bytes()).is_none();
+        if is_plain
+            && uri.is_sip()
+            && uri.params_str().is_empty()
+            && uri.host().is_some_and(|host| home.contains(host))
+        {
+            return Some(written.into());
+        }
+        let user = unescape_bytes(written.as_bytes());
         if matches!(uri.scheme(), Scheme::Tel) {
             // RFC 3966 section 4: visual separators do not count, nor does case.
-            return Some(Self::hostless(&text_of(&tel::user_digits(&user)).to_ascii_lowercase()));
+            return Some(Self::hostless(text_of(&tel::user_digits(&user)).to_ascii_lowercase()));
         }
         if uri.is_user_phone() {
             let digits = tel::user_digits(&user);
-            return Some(Self::hostless(&text_of(if digits.is_empty() { &user } else { &digits })));
+            return Some(Self::hostless(text_of(if digits.is_empty() { &user } else { &digits })));
         }
         match uri.host() {
-            Some(host) if home.contains(host) => Some(Self::hostless(&text_of(&user))),
+            Some(host) if home.contains(host) => Some(Self::hostless(text_of(&user))),
             Some(host) => {
                 let (user, mut host) = (text_of(&user), host.to_string());
                 host.make_ascii_lowercase();
-                Some(Self(format!("{user}@{host}").into()))
+                Some(format!("{user}@{host}").into())
             }
-            None => Some(Self(text_of(&uri.index_bytes()).into())),
+            None => Some(text_of(&uri.index_bytes()).into()),
         }
     }
 
     /// The key of a user that needs no host. An `@` in the user, which was escaped in the URI, must not make it look
     /// like another user at another host; no host is empty, so a trailing `@` keeps them apart.
-    fn hostless(user: &str) -> Self {
-        if user.contains('@') { Self(format!("{user}@").into()) } else { Self(user.into()) }
+    fn hostless(mut user: String) -> Cow<'static, str> {
+        if user.contains('@') {
+            user.push('@');
+        }
+        user.into()
     }
 
     /// The key's text.
@@ -53,8 +71,13 @@ impl AorKey {
     /// The user part of the key.
     #[must_use]
     pub fn user(&self) -> &str {
-        self.0.rsplit_once('@').map_or(&*self.0, |(user, _)| user)
+        user_of(&self.0)
     }
+}
+
+/// The user part of a key's text.
+pub(crate) fn user_of(key: &str) -> &str {
+    key.rsplit_once('@').map_or(key, |(user, _)| user)
 }
 
 impl fmt::Debug for AorKey {

@@ -21,6 +21,7 @@ pub use build::UriBuilder;
 pub(crate) use class::Class;
 pub use escape::{Component, escape, unescape, unescape_bytes};
 pub use host::{Host, HostPort};
+pub(crate) use key::user_of;
 pub use key::{AorKey, HomeHosts};
 pub use tel::{PhoneContext, Tel, TelError, TelErrorKind};
 pub use transport::Transport;
@@ -79,7 +80,7 @@ pub enum Scheme<'a> {
 
 /// Where the parts of a URI lie in its text. 16 bits suffice: longer URIs are refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Layout {
+pub(crate) struct Layout {
     /// End of the scheme, at the colon.
     scheme: u16,
     /// User, without password: start is always `scheme + 1`.
@@ -137,6 +138,16 @@ impl<'a> Uri<'a> {
         self.text
     }
 
+    /// Where its parts lie, for whoever keeps the text with others and wants the URI back without reading it again.
+    pub(crate) const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The URI that `text` was when it had this layout.
+    pub(crate) const fn laid_out(text: &'a str, layout: Layout) -> Self {
+        Self { text, layout }
+    }
+
     fn slice(&self, from: u16, to: u16) -> &'a str {
         self.text.get(usize::from(from)..usize::from(to)).unwrap_or_default()
     }
@@ -145,7 +156,7 @@ impl<'a> Uri<'a> {
     #[must_use]
     pub fn scheme(&self) -> Scheme<'a> {
         let name = self.slice(0, self.layout.scheme);
-        if name.eq_ignore_ascii_case("sip") {
+        if name == "sip" || name.eq_ignore_ascii_case("sip") {
             Scheme::Sip
         } else if name.eq_ignore_ascii_case("sips") {
             Scheme::Sips

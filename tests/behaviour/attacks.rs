@@ -58,7 +58,7 @@ fn f1_a_registration_cannot_be_hijacked_with_ones_own_password() {
     assert_eq!(challenge.brief(), format!("401 {MALLORY}"));
     let line = format!("Authorization: {}\r\n", proof(&challenge, "mallory", "sip:office.example"));
     assert_eq!(rig.feed_one(MALLORY, reg("alice", MALLORY, &line, 2)).brief(), format!("403 {MALLORY}"));
-    let contacts: Vec<String> = rig.sas.registrar().iter().map(|b| b.contact.to_string()).collect();
+    let contacts: Vec<String> = rig.sas.registrar().iter().map(|b| b.contact().to_string()).collect();
     assert!(!contacts.iter().any(|contact| contact.contains("10.0.0.66")), "{contacts:?}");
 }
 

@@ -64,7 +64,7 @@ fn answer(request: &Request, role: Role) -> Result<(), Fault> {
 pub(crate) fn registered(request: &Request) -> Result<Registered, Fault> {
     let from = Peer { flow: FlowId(1), address: "192.0.2.10:5060".parse().unwrap() };
     let grant = |asked: Option<Duration>| asked.unwrap_or(Duration::from_hours(1));
-    let mut registrar = Registrar::new(&settings().validate().unwrap());
+    let mut registrar = Registrar::new(&settings().validate().unwrap(), [1, 2]);
     let (now, hosts) = (Instant::ZERO, HomeHosts::default());
     registrar.register(now, request, from, &hosts, Home::LocalOnly, grant).map_err(Fault::from)
 }

@@ -118,7 +118,7 @@ fn no_binding_is_lost_at_a_transition() {
             _ => None,
         });
         let losses = lived.told(|at, notice| match notice {
-            Notice::UserExpired(user) | Notice::UserUnbound(user) => Some((at, user.aor.clone())),
+            Notice::UserExpired(user) | Notice::UserUnbound(user) => Some((at, user.aor().to_owned())),
             _ => None,
         });
         for (at, user) in losses {

@@ -81,5 +81,5 @@ fn most_of_the_messages_made_up_are_valid_and_can_be_answered() {
         prop_assert!(Message::parse(response).is_ok());
         valid.set(valid.get() + usize::from(request.validate().is_ok()));
     });
-    assert!(valid.get() > 50, "{valid:?}");
+    assert!(valid.get() > 25, "{valid:?}");
 }

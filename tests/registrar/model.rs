@@ -1,4 +1,8 @@
-//! The registrar against its rules written plainly over a list.
+//! The registrar against its rules written plainly over a list: 256 random lives, or as many as are asked for.
+//!
+//! ```text
+//! PROPTEST_CASES=100000 cargo test --test registrar model
+//! ```
 
 use super::support::*;
 use proptest::prelude::*;
@@ -246,11 +250,11 @@ fn make_room(before: &[Row], mut after: Vec<Row>, user: u8, now: u64) -> Result<
 fn rows_of(branch: &Branch) -> Vec<Row> {
     let digit = |text: &str, at: usize| text.as_bytes()[at] - b'0';
     let row = |b: &sip_survivability::registrar::Binding| Row {
-        user: digit(b.aor.as_str(), 5),
-        contact: digit(b.contact.as_str(), 5),
+        user: digit(b.aor(), 5),
+        contact: digit(b.contact().as_str(), 5),
         q: b.q,
-        instance: b.instance.as_deref().map(|text| digit(text, 1)),
-        call_id: u8::from(&*b.call_id == "y"),
+        instance: b.instance().map(|text| digit(text, 0)),
+        call_id: u8::from(b.call_id() == "y"),
         cseq: b.cseq,
         host: digit(&b.source.ip().to_string(), 7),
         origin: b.origin,
@@ -266,7 +270,7 @@ type Mirror = BTreeMap<(String, String), u64>;
 fn follow(mirror: &mut Mirror, changes: &[BindingChange]) {
     for change in changes {
         let binding = &change.binding;
-        let key = (binding.key.as_str().to_owned(), binding.contact.to_string());
+        let key = (binding.key().to_owned(), binding.contact().to_string());
         match change.kind {
             ChangeKind::Bound => assert_eq!(mirror.insert(key, binding.expires_at.as_micros()), None),
             ChangeKind::Refreshed => assert!(mirror.insert(key, binding.expires_at.as_micros()).is_some()),
@@ -292,11 +296,12 @@ fn run(steps: &[Step]) {
                 let changes = branch.registrar.expire(branch.now, branch.grace, *limit);
                 assert_eq!(changes.len(), due.min(*limit));
                 follow(&mut mirror, &changes);
-                let ends: Vec<_> = changes.iter().map(|change| change.binding.contact.to_string()).collect();
+                let ends: Vec<_> =
+                    changes.iter().map(|change| change.binding.contact().to_string()).collect();
                 rows.retain(|row| {
                     let gone = changes.iter().any(|c| {
-                        c.binding.aor.as_str() == format!("sip:u{}@192.0.2.1", row.user)
-                            && c.binding.contact.as_str() == format!("sip:c{}@h", row.contact)
+                        c.binding.aor() == format!("sip:u{}@192.0.2.1", row.user)
+                            && c.binding.contact().as_str() == format!("sip:c{}@h", row.contact)
                     });
                     assert!(!gone || end(row) <= now, "{ends:?}");
                     !gone
@@ -332,9 +337,8 @@ fn run(steps: &[Step]) {
         assert_eq!(rows_of(&branch), rows, "after {step:?}");
         check_views(&branch, &rows);
         let kept = branch.registrar.iter();
-        let copy: Mirror = kept
-            .map(|b| ((b.key.as_str().to_owned(), b.contact.to_string()), b.expires_at.as_micros()))
-            .collect();
+        let copy: Mirror =
+            kept.map(|b| ((b.key().to_owned(), b.contact().to_string()), b.expires_at.as_micros())).collect();
         assert_eq!(mirror, copy);
     }
 }
@@ -364,8 +368,6 @@ fn check_views(branch: &Branch, rows: &[Row]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
-
     #[test]
     fn the_registrar_does_what_the_rules_say(steps in prop::collection::vec(step(), 1..40)) {
         run(&steps);

@@ -15,7 +15,7 @@ fn a_new_contact_is_bound_for_the_granted_time() {
     assert_eq!(join(&registered.contacts), "<sip:alice@192.0.2.10>;expires=20");
     assert_eq!(told(&registered.changes), "bound sip:alice@192.0.2.10");
     let binding = &registered.changes[0].binding;
-    assert_eq!(binding.aor.as_str(), ALICE);
+    assert_eq!(binding.aor(), ALICE);
     assert_eq!((binding.flow, binding.source), (Some(FlowId(1)), "192.0.2.10:5060".parse().unwrap()));
     assert_eq!(branch.all(), "sip:alice@192.0.2.10 20 local local_only");
 }
@@ -243,7 +243,7 @@ fn path_is_kept_and_echoed_to_who_knows_it() {
     let path = "Path: <sip:p1;lr>, <sip:p2;lr>";
     let silent = branch.register(&reg(ALICE, 1).contact("<sip:a@h1>").line(path)).unwrap();
     assert!(silent.path.is_empty());
-    assert_eq!(join(&silent.changes[0].binding.path), "<sip:p1;lr>, <sip:p2;lr>");
+    assert_eq!(join(silent.changes[0].binding.path()), "<sip:p1;lr>, <sip:p2;lr>");
     let sent = reg(ALICE, 2).contact("<sip:a@h1>").line(path).line("Supported: path");
     let registered = branch.register(&sent).unwrap();
     let response = registered

@@ -2,7 +2,7 @@
 
 use sip_survivability::config::{Config, Settings};
 use sip_survivability::message::{Message, Request, Response};
-use sip_survivability::registrar::{BindingChange, Home, Refusal, Registered, Registrar, View};
+use sip_survivability::registrar::{BindingChange, Changes, Home, Refusal, Registered, Registrar, View};
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Peer};
 use sip_survivability::uri::{HomeHosts, Host, Uri};
@@ -109,7 +109,7 @@ impl Branch {
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut hosts = HomeHosts::default();
         hosts.add(Host::parse(PROXY).unwrap());
-        let registrar = Registrar::new(&config(change));
+        let registrar = Registrar::new(&config(change), [1, 2]);
         Self { registrar, hosts, now: Instant::from_secs(1000), grace: Duration::ZERO }
     }
 
@@ -132,12 +132,7 @@ impl Branch {
     }
 
     /// The proxy answers with `lines`.
-    pub(crate) fn record(
-        &mut self,
-        sent: &Sent,
-        status: u16,
-        lines: &[&str],
-    ) -> Result<Vec<BindingChange>, Refusal> {
+    pub(crate) fn record(&mut self, sent: &Sent, status: u16, lines: &[&str]) -> Result<Changes, Refusal> {
         let response = response(status, lines);
         self.registrar.record(self.now, &sent.request(), &response, sent.from, &self.hosts)
     }
@@ -153,17 +148,17 @@ impl Branch {
     /// The contacts that a call to `uri` goes to.
     pub(crate) fn targets(&self, uri: &str) -> String {
         let uri = Uri::parse(uri).unwrap();
-        join(self.view().bindings(&uri, &self.hosts).map(|binding| binding.contact.clone()))
+        join(self.view().bindings(&uri, &self.hosts).map(|binding| binding.contact().to_string()))
     }
 
     pub(crate) fn by_contact(&self, uri: &str) -> Option<String> {
-        self.view().by_contact(&Uri::parse(uri).unwrap()).map(|binding| binding.contact.to_string())
+        self.view().by_contact(&Uri::parse(uri).unwrap()).map(|binding| binding.contact().to_string())
     }
 
     /// Each binding: contact, seconds left, origin, home.
     pub(crate) fn all(&self) -> String {
         join(self.registrar.iter().map(|b| {
-            format!("{} {} {} {}", b.contact, (b.expires_at - self.now).as_secs(), b.origin, b.home)
+            format!("{} {} {} {}", b.contact(), (b.expires_at - self.now).as_secs(), b.origin, b.home)
         }))
     }
 }
@@ -174,5 +169,5 @@ pub(crate) fn join(parts: impl IntoIterator<Item = impl ToString>) -> String {
 
 /// Each change: kind and contact.
 pub(crate) fn told(changes: &[BindingChange]) -> String {
-    join(changes.iter().map(|change| format!("{} {}", change.kind, change.binding.contact)))
+    join(changes.iter().map(|change| format!("{} {}", change.kind, change.binding.contact())))
 }

@@ -1,7 +1,7 @@
 //! The head of a message under construction, and what is wrong with it.
 
 use super::BuildError;
-use crate::headers::{HeaderName, Text, Unfolded, ValueError, field, is_whole_token, trim};
+use crate::headers::{HeaderName, Text, Unfolded, ValueError, field, is_whole_token, push_decimal, trim};
 use crate::message::fold::{not_a_fold, one_value};
 use crate::message::validate::bit;
 use crate::message::{Defect, FieldError};
@@ -17,11 +17,13 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(start_line: fmt::Arguments<'_>) -> Self {
-        let mut text = String::with_capacity(512);
-        // Writing to a String cannot fail.
-        let _ = text.write_fmt(start_line);
-        text.push_str("\r\n");
+    /// A head that starts with the words of `start_line` and may take `room` bytes.
+    pub(super) fn new(start_line: [&str; 3], room: usize) -> Self {
+        let mut text = String::with_capacity(room);
+        let [first, second, third] = start_line;
+        for part in [first, " ", second, " ", third, "\r\n"] {
+            text.push_str(part);
+        }
         Self { text, present: 0, error: None }
     }
 
@@ -77,12 +79,23 @@ impl Draft {
     }
 
     /// Adds a header field of another message as it stands there, but for what would start a line of its own.
-    pub(super) fn copy(&mut self, name: HeaderName, value: impl fmt::Display) {
+    pub(super) fn copy(&mut self, name: HeaderName, value: &str) {
+        self.copy_with(name, |text| text.push_str(value));
+    }
+
+    /// The same with a value that is put together.
+    pub(super) fn copy_with(&mut self, name: HeaderName, write: impl FnOnce(&mut String)) {
         self.present |= bit(name);
         let start = self.text.len();
-        let _ = write!(self.text, "{name}: {value}");
+        self.text.push_str(name.as_str());
+        self.text.push_str(": ");
+        write(&mut self.text);
         self.text.truncate(start + one_value(self.from(start)));
         self.text.push_str("\r\n");
+    }
+
+    pub(super) const fn is_sound(&self) -> bool {
+        self.error.is_none()
     }
 
     /// The message with its body.
@@ -96,7 +109,9 @@ impl Draft {
         if let Some(error) = self.error {
             return Err(error);
         }
-        let _ = write!(self.text, "Content-Length: {}\r\n\r\n", body.len());
+        self.text.push_str("Content-Length: ");
+        push_decimal(&mut self.text, body.len() as u64);
+        self.text.push_str("\r\n\r\n");
         let mut bytes = self.text.into_bytes();
         bytes.extend_from_slice(body);
         Ok(bytes.into())

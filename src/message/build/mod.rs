@@ -7,8 +7,9 @@
 mod draft;
 mod reason;
 
-use super::{Defect, FieldError, Head, Message, ParseError, ParseLimits, Request, Response};
-use crate::headers::{HeaderName, Method, ValueError, is_whole_token};
+use super::essentials::Written;
+use super::{Defect, Essentials, FieldError, Head, Message, ParseError, ParseLimits, Request, Response};
+use crate::headers::{HeaderName, Method, ValueError, is_whole_token, push_decimal};
 use crate::uri::{Uri, UriError};
 use bytes::Bytes;
 use draft::{Draft, is_phrase};
@@ -65,6 +66,9 @@ impl From<Infallible> for BuildError {
     }
 }
 
+/// What the start line, the stamp in Via, To's tag and Content-Length take besides what is copied.
+const ADDED: usize = 128;
+
 /// A response under construction.
 ///
 /// ```
@@ -98,39 +102,58 @@ impl ResponseBuilder {
     ///
     /// What the request lacks the response lacks too: that of a request which is not [valid](Request::validate) is as good as it can be.
     pub fn new(request: &Request, source: SocketAddr, status: u16, tag: &str) -> Self {
+        Self::with_room(&Essentials::of(request), source, status, tag, 0)
+    }
+
+    /// The same for who has `read` the request already, with `room` for so many bytes more.
+    pub(crate) fn with_room(
+        read: &Essentials<'_>,
+        source: SocketAddr,
+        status: u16,
+        tag: &str,
+        room: usize,
+    ) -> Self {
         // RFC 3261 7.2: there are six classes.
         let code = if matches!(status, 100..=699) { status } else { 500 };
-        let mut head = Draft::new(format_args!("SIP/2.0 {code} {}", reason_phrase(code)));
+        let Written { via: first, from, to, cseq } = read.written;
+        let call_id = read.call_id.unwrap_or_default();
+        let size = first.len() + from.len() + to.len() + call_id.len() + cseq.len();
+        let mut head = Draft::new(
+            ["SIP/2.0", std::str::from_utf8(&digits(code)).unwrap_or_default(), reason_phrase(code)],
+            size + ADDED + room,
+        );
         if code != status {
             head.fail(BuildError::Status(status));
         }
         let start = head.text.len();
-        let mut vias = request.all(HeaderName::Via);
-        if let (Some(first), Ok(via)) = (vias.next(), request.top_via()) {
-            let behind = first.value().get(via.as_str().len()..).unwrap_or_default();
-            head.copy(HeaderName::Via, format_args!("{}{behind}", via.stamped(source)));
+        if let Ok(via) = &read.via {
+            head.copy_with(HeaderName::Via, |text| {
+                via.stamp(source, text);
+                text.push_str(first.get(via.as_str().len()..).unwrap_or_default());
+            });
         }
-        for header in vias {
-            head.copy(HeaderName::Via, header.value());
-        }
-        copy_all(&mut head, request, HeaderName::From);
-        if let Some(to) = request.first(HeaderName::To) {
-            let has_tag = status == 100 || request.to().map_or(true, |to| to.tag().is_some());
-            if !has_tag && is_whole_token(tag) {
-                head.copy(HeaderName::To, format_args!("{};tag={tag}", to.value()));
-            } else {
-                head.copy(HeaderName::To, to.value());
-            }
-            if !has_tag && !is_whole_token(tag) {
-                let error = ValueError::syntax(to.value().len());
+        copy_others(&mut head, read, HeaderName::Via);
+        copy(&mut head, read, HeaderName::From, from);
+        if read.has(HeaderName::To) {
+            let has_tag = status == 100 || read.to.map_or(true, |to| to.tag().is_some());
+            let is_token = has_tag || is_whole_token(tag);
+            head.copy_with(HeaderName::To, |text| {
+                text.push_str(to);
+                if !has_tag && is_token {
+                    text.push_str(";tag=");
+                    text.push_str(tag);
+                }
+            });
+            if !is_token {
+                let error = ValueError::syntax(to.len());
                 head.fail(FieldError::Malformed { name: HeaderName::To, error });
             }
         }
-        copy_all(&mut head, request, HeaderName::CallId);
-        copy_all(&mut head, request, HeaderName::CSeq);
+        copy(&mut head, read, HeaderName::CallId, call_id);
+        copy(&mut head, read, HeaderName::CSeq, cseq);
         if status == 100 {
             // RFC 3261 8.2.6.1: a 100 copies the Timestamp.
-            copy_all(&mut head, request, HeaderName::Timestamp);
+            copy(&mut head, read, HeaderName::Timestamp, read.text(HeaderName::Timestamp));
         }
         let copied = head.text.len() - start;
         Self { head, copied }
@@ -149,6 +172,12 @@ impl ResponseBuilder {
 
     fn line_end(&self) -> usize {
         self.head.text.find("\r\n").unwrap_or(self.head.text.len())
+    }
+
+    /// Adds a header field of ours whose value `write` puts together from parts that are sound.
+    pub(crate) fn header_with(mut self, name: HeaderName, write: impl FnOnce(&mut String)) -> Self {
+        self.head.copy_with(name, write);
+        self
     }
 
     /// Adds a header field. Content-Length and what is the request's are not for callers to say.
@@ -187,10 +216,32 @@ impl ResponseBuilder {
     /// whatever happens.
     #[must_use]
     pub fn finish_or_500(self) -> Bytes {
+        if self.head.is_sound() {
+            return self.finish().unwrap_or_default();
+        }
         let start = self.line_end() + "\r\n".len();
-        let mut bare = Draft::new(format_args!("SIP/2.0 500 {}", reason_phrase(500)));
+        let mut bare = Draft::new(["SIP/2.0", "500", reason_phrase(500)], self.head.text.len());
         bare.text.push_str(self.head.text.get(start..start + self.copied).unwrap_or_default());
-        self.finish().or_else(|_| bare.finish("", b"")).unwrap_or_default()
+        bare.finish("", b"").unwrap_or_default()
+    }
+}
+
+/// A status code as text.
+fn digits(code: u16) -> [u8; 3] {
+    [code / 100, code / 10 % 10, code % 10].map(|digit| b'0' + digit as u8)
+}
+
+/// Copies the header fields `name`, of which `first` is the first.
+fn copy(head: &mut Draft, read: &Essentials<'_>, name: HeaderName, first: &str) {
+    if read.has(name) {
+        head.copy(name, first);
+        copy_others(head, read, name);
+    }
+}
+
+fn copy_others(head: &mut Draft, read: &Essentials<'_>, name: HeaderName) {
+    if read.repeats(name) {
+        read.written_all(name).skip(1).for_each(|value| head.copy(name, value));
     }
 }
 
@@ -241,7 +292,7 @@ impl RequestBuilder {
     }
 
     fn start(method: &str, uri: &str) -> Self {
-        let mut head = Draft::new(format_args!("{method} {uri} SIP/2.0"));
+        let mut head = Draft::new([method, uri, "SIP/2.0"], 512);
         if !is_whole_token(method) {
             head.fail(BuildError::Method);
         }
@@ -277,12 +328,17 @@ impl RequestBuilder {
     fn same_transaction(request: &Request, method: &str, to: &str) -> Result<Bytes, BuildError> {
         let mut head = Self::start(method, request.uri_str()).head;
         head.copy(HeaderName::Via, request.top_via()?.as_str());
-        head.copy(HeaderName::MaxForwards, 70);
+        head.copy(HeaderName::MaxForwards, "70");
         copy_all(&mut head, request, HeaderName::Route);
         copy_all(&mut head, request, HeaderName::From);
         head.copy(HeaderName::To, to);
         head.copy(HeaderName::CallId, request.call_id()?);
-        head.copy(HeaderName::CSeq, format_args!("{} {method}", request.cseq()?.number));
+        let number = request.cseq()?.number;
+        head.copy_with(HeaderName::CSeq, |text| {
+            push_decimal(text, number.into());
+            text.push(' ');
+            text.push_str(method);
+        });
         let bytes = head.finish("", b"")?;
         read(&bytes)?.check_form()?;
         Ok(bytes)
@@ -315,7 +371,7 @@ impl RequestBuilder {
     pub fn with_body(mut self, content_type: &str, body: impl AsRef<[u8]>) -> Result<Bytes, BuildError> {
         // RFC 3261 8.1.1.6: "It SHOULD be 70".
         if !self.head.has(HeaderName::MaxForwards) {
-            self.head.copy(HeaderName::MaxForwards, 70);
+            self.head.copy(HeaderName::MaxForwards, "70");
         }
         let bytes = self.head.finish(content_type, body.as_ref())?;
         let request = read(&bytes)?;

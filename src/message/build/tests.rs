@@ -218,7 +218,7 @@ fn a_response_cannot_be_spoilt() {
 #[test]
 fn what_is_copied_cannot_end_the_head() {
     for value in ["a\r\n ", "a\r\n \r\n\t", "a\n\t\n", "a\n \n\nb", "a\rEvil: x", "a\r\r\n b"] {
-        let mut head = Draft::new(format_args!("OPTIONS sip:h SIP/2.0"));
+        let mut head = Draft::new(["OPTIONS", "sip:h", "SIP/2.0"], 0);
         head.copy(HeaderName::Subject, value);
         assert_eq!(head.text, "OPTIONS sip:h SIP/2.0\r\nSubject: a\r\n", "{value:?}");
     }

@@ -10,19 +10,18 @@ mod rules;
 mod server;
 mod syntax;
 
-use super::{Request, Response};
+use super::{Essentials, Request, Response};
 use crate::headers::{HeaderName, Method};
 pub use defect::Defect;
 pub use fault::Fault;
 pub use rules::Rules;
-use syntax::Census;
-pub(super) use syntax::bit;
+pub(super) use syntax::{Census, bit};
 
 /// A request under validation.
 struct Check<'r> {
     request: &'r Request,
     rules: &'r Rules<'r>,
-    census: Census,
+    read: &'r Essentials<'r>,
 }
 
 impl Check<'_> {
@@ -30,7 +29,7 @@ impl Check<'_> {
     /// that was (RFC 3261 8.2.2.3).
     fn asks_by(&self, name: HeaderName) -> bool {
         let is_judged = !matches!(self.request.method(), Method::Ack | Method::Cancel);
-        is_judged && self.rules.extensions.is_some() && self.census.has(name)
+        is_judged && self.rules.extensions.is_some() && self.read.has(name)
     }
 }
 
@@ -51,13 +50,18 @@ impl Request {
     /// # Errors
     /// The first [`Fault`], in the order of RFC 3261 16.3 for a proxy, 8.2 and 10.3 for servers.
     pub fn validate_as(&self, rules: &Rules<'_>) -> Result<(), Fault> {
-        let check = Check { request: self, rules, census: Census::of(self) };
+        self.validate_read(rules, &Essentials::of(self))
+    }
+
+    /// The same for who has `read` it already.
+    pub(crate) fn validate_read(&self, rules: &Rules<'_>, read: &Essentials<'_>) -> Result<(), Fault> {
+        let check = Check { request: self, rules, read };
         rules.steps.iter().try_for_each(|step| step(&check))
     }
 
     /// Checks what no rules change: the header fields that every request has, and the form of those that decide where it goes.
     pub(super) fn check_form(&self) -> Result<(), Defect> {
-        let check = Check { request: self, rules: &Rules::proxy(), census: Census::of(self) };
+        let check = Check { request: self, rules: &Rules::proxy(), read: &Essentials::of(self) };
         syntax::message(&check)?;
         syntax::request_uri(&check)
     }
@@ -78,7 +82,9 @@ impl Response {
         if self.status() > 699 {
             return Err(Defect::StatusCode);
         }
-        syntax::identity(self, &Census::of(self))?;
+        let vias = syntax::vias(self);
+        let (from, to) = (self.from().map(drop), self.to().map(drop));
+        syntax::identity(&Census::of(self), vias, from, to, self.call_id())?;
         self.cseq()?;
         syntax::body(self)
     }

@@ -4,6 +4,7 @@ use super::server::unknown_tags;
 use super::{Check, Fault};
 use crate::headers::Method;
 use crate::headers::field::{Field, MaxBreadth, ProxyRequire};
+use crate::uri::Scheme;
 
 /// Step 1: what the other steps look at is well-formed. None of them speaks before.
 pub(super) fn components(check: &Check<'_>) -> Result<(), Fault> {
@@ -20,7 +21,13 @@ pub(super) fn components(check: &Check<'_>) -> Result<(), Fault> {
 
 /// Step 2, and 8.2.2.1 for servers.
 pub(super) fn scheme(check: &Check<'_>) -> Result<(), Fault> {
-    let scheme = check.request.uri_str().split(':').next().unwrap_or_default();
+    let scheme = match check.read.uri.map(|uri| uri.scheme()) {
+        Ok(Scheme::Sip) => "sip",
+        Ok(Scheme::Sips) => "sips",
+        Ok(Scheme::Tel) => "tel",
+        Ok(Scheme::Other(name)) => name,
+        Err(_) => check.request.uri_str().split(':').next().unwrap_or_default(),
+    };
     let knows = check.rules.schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme));
     if knows { Ok(()) } else { Err(Fault::new(416)) }
 }

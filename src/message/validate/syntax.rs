@@ -3,7 +3,7 @@
 
 use super::{Check, Defect, Fault};
 use crate::headers::{HeaderName, Method, field, number};
-use crate::message::{Head, Header};
+use crate::message::{FieldError, Head, Header};
 use crate::uri::{Host, Scheme, Uri, unescape};
 
 /// Header fields that a message has once (RFC 3261 7.3.1 and table 2).
@@ -21,28 +21,33 @@ const MAX_URI_PARAMS: usize = 64;
 
 /// What one walk over the header fields tells.
 #[derive(Debug, Default)]
-pub(super) struct Census {
-    present: u128,
+pub(in crate::message) struct Census {
     repeated: u128,
     count: usize,
     longest: usize,
 }
 
 impl Census {
-    pub(super) fn of(head: &Head) -> Self {
+    pub(in crate::message) fn of(head: &Head) -> Self {
         let mut census = Self::default();
-        for header in head.headers() {
-            let bit = bit(header.id);
-            census.repeated |= census.present & bit;
-            census.present |= bit;
-            census.count += 1;
-            census.longest = census.longest.max(header.name().len() + header.value_bytes().len());
+        let (mut longest, mut late) = (0, 0);
+        for (index, entry) in head.entries().iter().enumerate() {
+            longest = longest.max(entry.name.len() + entry.value.len());
+            let first = head.first_index(entry.id).unwrap_or(index);
+            if first != index || index >= Head::LAST_FIRST {
+                let bit = bit(entry.id);
+                if first < index.min(Head::LAST_FIRST) || late & bit != 0 {
+                    census.repeated |= bit;
+                }
+                late |= bit;
+            }
         }
+        (census.count, census.longest) = (head.entries().len(), longest as usize);
         census
     }
 
-    pub(super) const fn has(&self, name: HeaderName) -> bool {
-        self.present & bit(name) != 0
+    pub(in crate::message) const fn repeats(&self, name: HeaderName) -> bool {
+        self.repeated & bit(name) != 0
     }
 }
 
@@ -57,13 +62,13 @@ pub(super) fn sizes(check: &Check<'_>) -> Result<(), Fault> {
     if request.body_end() - request.start() > rules.max_message {
         return Err(Fault::new(513));
     }
-    if request.uri_str().len() > rules.max_uri {
+    if request.uri.range().len() > rules.max_uri {
         return Err(Fault::new(414));
     }
-    if check.census.count > rules.max_fields {
+    if check.read.census.count > rules.max_fields {
         return Err(Defect::TooMany.into());
     }
-    if check.census.longest > rules.max_field {
+    if check.read.census.longest > rules.max_field {
         return Err(Defect::TooLong.into());
     }
     if request.body_end() - request.head_end() > rules.max_body {
@@ -74,15 +79,22 @@ pub(super) fn sizes(check: &Check<'_>) -> Result<(), Fault> {
 
 pub(super) fn version(check: &Check<'_>) -> Result<(), Fault> {
     // RFC 3261 7.1: the version is compared without regard to case.
-    if check.request.version().eq_ignore_ascii_case("SIP/2.0") { Ok(()) } else { Err(Fault::new(505)) }
+    if check.request.version().eq_ignore_ascii_case(b"SIP/2.0") { Ok(()) } else { Err(Fault::new(505)) }
 }
 
 /// The header fields that a request and the responses to it share.
 pub(super) fn message(check: &Check<'_>) -> Result<(), Defect> {
-    let request = check.request;
+    let (request, read) = (check.request, check.read);
     header_lines(request)?;
-    identity(request, &check.census)?;
-    if request.cseq()?.method != request.method_str() {
+    let vias = if read.only_via().is_some() { Ok(()) } else { vias(request) };
+    identity(
+        &read.census,
+        vias,
+        read.from.as_ref().map(drop).map_err(|error| *error),
+        read.to.as_ref().map(drop).map_err(|error| *error),
+        read.call_id,
+    )?;
+    if read.cseq?.method.as_bytes() != request.method_bytes() {
         return Err(Defect::CSeqMethod);
     }
     body(request)
@@ -91,13 +103,14 @@ pub(super) fn message(check: &Check<'_>) -> Result<(), Defect> {
 /// The Request-URI, and the other addresses that decide where a request goes.
 pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Defect> {
     let request = check.request;
-    let uri = request.uri().map_err(|_| Defect::RequestUri)?;
+    let uri = check.read.uri.map_err(|_| Defect::RequestUri)?;
     for name in [HeaderName::Route, HeaderName::RecordRoute] {
         for address in request.addresses(name) {
             address?;
         }
     }
-    if matches!(request.method(), Method::Register | Method::Invite) {
+    let counts = matches!(request.method(), Method::Register | Method::Invite);
+    if counts && check.read.only_contact()?.is_none() {
         for contact in request.contacts() {
             contact?;
         }
@@ -121,6 +134,9 @@ fn parameters(uri: &Uri<'_>) -> Result<(), Defect> {
     }
     if !uri.headers_str().is_empty() {
         return Err(Defect::UriHeaders);
+    }
+    if uri.params_str().is_empty() {
+        return Ok(());
     }
     let names = || uri.params().map(|(name, _)| unescape(name));
     if names().nth(MAX_URI_PARAMS).is_some() {
@@ -174,24 +190,33 @@ fn followed(bytes: &[u8]) -> impl Iterator<Item = (u8, u8)> {
     bytes.iter().copied().zip(bytes.iter().copied().skip(1))
 }
 
-/// Who sent the message, to whom, and the way that its responses take back.
-pub(super) fn identity(head: &Head, census: &Census) -> Result<(), Defect> {
+/// The way that responses take back.
+pub(super) fn vias(head: &Head) -> Result<(), FieldError> {
     let vias = head.vias().try_fold(0, |count: usize, via| via.map(|_| count + 1))?;
     if vias == 0 {
         // Missing, or empty.
         head.top_via()?;
     }
-    head.from()?;
-    head.to()?;
+    Ok(())
+}
+
+/// Who sent the message, to whom, and that way.
+pub(super) fn identity(
+    census: &Census,
+    vias: Result<(), FieldError>,
+    from: Result<(), FieldError>,
+    to: Result<(), FieldError>,
+    call_id: Result<&str, FieldError>,
+) -> Result<(), Defect> {
+    vias?;
+    from?;
+    to?;
     // It is compared byte by byte and copied into answers: with a fold in it, others would see another one.
     let is_odd = |byte: u8| byte <= b' ' || byte == 0x7f;
-    if head.call_id()?.bytes().fold(false, |any, byte| any | is_odd(byte)) {
+    if call_id?.bytes().fold(false, |any, byte| any | is_odd(byte)) {
         return Err(Defect::Malformed(HeaderName::CallId));
     }
-    SINGLE
-        .into_iter()
-        .find(|name| census.repeated & bit(*name) != 0)
-        .map_or(Ok(()), |name| Err(Defect::Repeated(name)))
+    SINGLE.into_iter().find(|name| census.repeats(*name)).map_or(Ok(()), |name| Err(Defect::Repeated(name)))
 }
 
 pub(super) fn body(head: &Head) -> Result<(), Defect> {
