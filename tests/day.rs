@@ -61,5 +61,5 @@ fn a_day_at_five_percent_loss_passes_without_a_false_change_of_state() {
 fn neither_does_a_slow_line_that_varies_make_one() {
     let slow = Link { latency: millis(280), ..Link::WAN.loss(0.03) };
     let slow = slow.jitter(millis(150)).duplication(0.02).reordering(0.02);
-    each_seed(4, |seed| live_through(seed, slow, DAY / 4));
+    each_seed(20, |seed| live_through(seed, slow, DAY / 4));
 }

@@ -7,6 +7,7 @@ use super::{ContextId, Due, Proxy, Silence, SilenceKind, TIMER_C, forward, refus
 use crate::headers::Method;
 use crate::message::Response;
 use crate::routing::Target;
+use crate::time::Instant;
 use crate::transaction::{ClientId, Transactions, Unanswered};
 use crate::transport::Ctx;
 
@@ -23,8 +24,7 @@ impl Proxy {
     ) -> Option<Silence> {
         // What a target that was given up says late is no sign of life of those that were tried instead.
         if self.is_live(id, client) {
-            self.arm_patience(ctx.now, id, None);
-            self.waiting.remove(&id);
+            self.on_taken(ctx.now, id);
         }
         let context = self.contexts.get_mut(id.0)?;
         let is_invite = context.request.method() == Method::Invite;
@@ -86,6 +86,12 @@ impl Proxy {
                 self.settle(ctx, transactions, id, follows || best::tries_next(hop, status))
             }
         }
+    }
+
+    /// The target shows that it has the request: nothing is to be tried instead because it were silent.
+    pub(crate) fn on_taken(&mut self, now: Instant, id: ContextId) {
+        self.arm_patience(now, id, None);
+        self.waiting.remove(&id);
     }
 
     /// A request of ours ended without a final response.

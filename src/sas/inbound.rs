@@ -151,8 +151,12 @@ impl Sas {
             | Method::Message
             | Method::Update
             | Method::Other => {
-                if self.is_ghost(&request, source) {
-                    return self.refuse(server, &request, from, &Fault::new(487), out);
+                match self.returned(&request, source) {
+                    Some(Returned::Ghost) => {
+                        return self.refuse(server, &request, from, &Fault::new(487), out);
+                    }
+                    Some(Returned::Taken(context, client)) => self.on_taken(context, client, out),
+                    None => {}
                 }
                 self.admit_or_relay(Arrival { server, request, from, source }, out);
             }
@@ -197,19 +201,25 @@ impl Sas {
         is_sips && is_open() && !self.world.flows.offers_tls()
     }
 
-    /// A proxy that was frozen reads, when it wakes, the INVITEs that it was sent meanwhile, and calls phones for calls that
-    /// were served without it long ago. An INVITE whose own branch of ours waits no more is such a ghost.
-    fn is_ghost(&self, request: &Request, source: Source) -> bool {
+    /// What an INVITE of the proxy's is, if it is one of ours come back.
+    fn returned(&self, request: &Request, source: Source) -> Option<Returned> {
         if request.method() != Method::Invite || source != Source::Proxy || request.is_in_dialog() {
-            return false;
+            return None;
         }
-        let Some(branch) = own_branch(request, &self.world.flows) else {
-            return false;
-        };
-        let waits = self.transactions.pending_invite(branch).is_some_and(|(client, owner)| {
-            owner.is_some_and(|owner| self.proxy.is_live(ContextId::from(owner), client))
-        });
-        !waits
+        let branch = own_branch(request, &self.world.flows)?;
+        let pending = self.transactions.pending_invite(branch);
+        let taken = pending.and_then(|(client, owner)| Some((ContextId::from(owner?), client)));
+        let live = taken.filter(|(context, client)| self.proxy.is_live(*context, *client));
+        Some(live.map_or(Returned::Ghost, |(context, client)| Returned::Taken(context, client)))
+    }
+
+    /// What the proxy sends on it has received. Its own responses may be lost, but the call is not rescued any more: the phone that has
+    /// this copy would refuse the second one, 482, which is no answer for the caller (RFC 3261 8.2.2.2).
+    fn on_taken(&mut self, context: ContextId, client: ClientId, out: &mut Actions) {
+        if let Some(Hop::Proxy(target)) = self.proxy.hop_of(context, client) {
+            self.tell_upstream(UpstreamEvent::ResponseSeen { target }, out);
+        }
+        self.proxy.on_taken(self.world.now, context);
     }
 
     /// RFC 3261 9.2 and 16.10.
@@ -334,6 +344,15 @@ impl Sas {
         let is_followed = self.world.config.sas.follow_redirects && response.status() / 100 == 3;
         if is_followed && of_phone() { redirect(response, &self.view()) } else { Vec::new() }
     }
+}
+
+/// An INVITE that came back to us from the proxy that we sent it to.
+enum Returned {
+    /// Ours waits no more. A proxy that was frozen reads, when it wakes, the INVITEs that it was sent meanwhile, and calls phones for
+    /// calls that were served without it long ago.
+    Ghost,
+    /// Ours waits, as this branch.
+    Taken(ContextId, ClientId),
 }
 
 fn is_emergency_call(config: &Config, request: &Request) -> bool {

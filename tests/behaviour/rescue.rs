@@ -283,6 +283,31 @@ fn without_keepalive_one_unanswered_call_is_an_emergency_and_probes_end_it() {
     assert_eq!(rig.probes, probes, "no keep-alive in the normal state");
 }
 
+/// What the proxy sends back to us it has received, though its own responses are lost. A second copy would get a 482 of the phone
+/// (RFC 3261 8.2.2.2), and the caller with it, while the first one is answered.
+#[test]
+fn a_call_that_the_proxy_has_sent_back_is_not_rescued_beside_its_own_copy() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    rig.cut();
+    let sent = rig.feed(ALICE, request("INVITE", BOB_URI, "c1"));
+    let first = one(&sent, &format!("INVITE {PROXY}")).clone();
+    let copy = sent_back(&first);
+    let to_bob = rig.feed(PROXY, copy);
+    let copy = one(&to_bob, &format!("INVITE {BOB}")).clone();
+    let again = rig.run(secs(3)).into_iter().filter(|sent| sent.to == address(BOB));
+    assert_eq!(again.filter(|sent| sent.text != copy.text).collect::<Vec<_>>(), []);
+    // The answer goes the way of the copy, by the proxy.
+    assert_eq!(rig.feed_one(BOB, copy.answer(200, "")).brief(), format!("200 {PROXY}"));
+    assert_eq!(rig.feed_one(PROXY, first.answer(200, "")).brief(), format!("200 {ALICE}"));
+}
+
+/// `first` as the proxy forwards it, to where it came from.
+fn sent_back(first: &Sent) -> String {
+    let vias = format!("Via: SIP/2.0/UDP {PROXY};branch=z9hG4bKcopy\r\nVia: {}", first.header("Via"));
+    first.text.replacen(&format!("Via: {}", first.header("Via")), &vias, 1)
+}
+
 /// A proxy that thaws reads the INVITEs that it was sent meanwhile, and calls phones for calls that are over.
 #[test]
 fn a_ghost_call_after_a_thaw_is_487() {
@@ -292,9 +317,7 @@ fn a_ghost_call_after_a_thaw_is_487() {
     let sent = rig.feed(ALICE, request("INVITE", BOB_URI, "c1"));
     let first = one(&sent, &format!("INVITE {PROXY}")).clone();
     rig.run(secs(3));
-    let vias = format!("Via: SIP/2.0/UDP {PROXY};branch=z9hG4bKkam1\r\nVia: {}", first.header("Via"));
-    let ghost = first.text.replacen(&format!("Via: {}", first.header("Via")), &vias, 1);
-    let sent = rig.feed(PROXY, ghost);
+    let sent = rig.feed(PROXY, sent_back(&first));
     assert_eq!(briefs(&sent), [format!("487 {PROXY}")]);
 }
 
