@@ -9,7 +9,8 @@
 //!
 //! 1. wait for a datagram, an undeliverable one, what happens on a connection, the core's next deadline, or a signal;
 //! 2. tell the core what happened and when ([`Gateway::tell`]);
-//! 3. carry out its actions in their order: send, connect, close, or publish a notice;
+//! 3. carry out its actions in their order: send (datagrams together, once all that had come has been told), connect, close, or publish a
+//!    notice;
 //! 4. ask for its next deadline.
 //!
 //! Standard output carries one JSON object a line for each notice (`json.rs`), standard error the log (`words.rs`).
@@ -154,6 +155,13 @@ async fn next_answer(answers: &mut Option<Answers>) -> Event {
     }
 }
 
+/// A datagram to be sent by the port at an index.
+struct Outgoing {
+    port: usize,
+    to: SocketAddr,
+    payload: Bytes,
+}
+
 /// The core, and all that it acts through.
 struct Gateway {
     sas: Sas,
@@ -164,6 +172,8 @@ struct Gateway {
     connections: Connections,
     /// What is still to be told to the core.
     events: VecDeque<Event>,
+    /// Datagrams that wait until the core has been told all that had come: see [`Gateway::send_gathered`].
+    outgoing: Vec<Outgoing>,
     overrun: Drops,
     dns: Option<Dns>,
     feed: Feed,
@@ -187,6 +197,7 @@ impl Gateway {
             ports,
             connections,
             events: VecDeque::new(),
+            outgoing: Vec::new(),
             overrun: Drops::default(),
             dns,
             feed: Feed::to_stdout(),
@@ -240,9 +251,9 @@ impl Gateway {
     }
 
     fn send(&mut self, flow: FlowId, to: SocketAddr, payload: Bytes) {
-        let port = usize::try_from(flow.0).ok().and_then(|index| self.ports.get_mut(index));
+        let port = usize::try_from(flow.0).ok().filter(|index| *index < self.ports.len());
         if let Some(port) = port {
-            port.send(to, &payload);
+            self.outgoing.push(Outgoing { port, to, payload });
         } else if !self.connections.send(flow, payload) {
             self.overrun.count(|count| {
                 tracing::warn!(
@@ -251,6 +262,16 @@ impl Gateway {
             });
             self.connections.close(flow);
             self.events.push_back(Event::FlowClosed { flow });
+        }
+    }
+
+    /// Sends what was gathered. A peer that waits for us is woken by the first datagram and finds the others there: to send each at once
+    /// would mean to wake it anew for each, which costs more than all else that we do for it.
+    fn send_gathered(&mut self) {
+        for Outgoing { port, to, payload } in self.outgoing.drain(..) {
+            if let Some(port) = self.ports.get_mut(port) {
+                port.send(to, &payload);
+            }
         }
     }
 
@@ -280,10 +301,12 @@ impl Gateway {
                 let Some(event) = self.ports.get_mut(index).and_then(Port::receive) else { break };
                 self.tell(event);
             }
+            self.send_gathered();
         }
         if self.sas.next_timeout().is_some_and(|at| at <= self.now()) {
             self.tell(Event::Tick);
         }
+        self.send_gathered();
     }
 
     /// Waits for the core's next deadline; for ever if there is none.
