@@ -118,7 +118,7 @@ fn calls_are_small_and_leave_nothing() {
     assert_eq!(crowd.sas.load(), (0, 0));
     let left = held.bytes_current + over.bytes_current;
     // A page of each table, and the lists' last steps.
-    assert!(left <= 128 * 1024, "{left} in all");
+    assert!(left <= 160 * 1024, "{left} in all");
 }
 
 #[test]

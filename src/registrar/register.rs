@@ -210,6 +210,22 @@ impl Registrar {
     }
 }
 
+impl Registrar {
+    /// The answer to a REGISTER that was accepted and has come again: what is there now. Nothing changes, since what came after it may
+    /// have changed more.
+    pub(crate) fn repeat<'r>(
+        &'r self,
+        now: Instant,
+        request: &'r Request,
+        read: &Essentials<'r>,
+        from: Peer,
+        hosts: &HomeHosts,
+    ) -> Result<Accepted<'r>, Refusal> {
+        let Register { key, .. } = Register::read(request, read, from, hosts, self.max_contacts)?;
+        Ok(Accepted { registrar: self, request, key, now, changes: Changes::default() })
+    }
+}
+
 /// The rules for an answer of ours.
 struct Local<'r, G> {
     register: &'r Register<'r>,

@@ -55,6 +55,12 @@ impl Sas {
         };
         let reserved = |config: &Config| is_emergency_call(config, &request);
         self.note_alias(via, from);
+        if request.method() == Method::Register && self.serves_registers() {
+            return match self.undo_strict_routing(&request) {
+                Some(restored) => self.serve_register(&restored, &Essentials::of(&restored), from, out),
+                None => self.serve_register(&request, &read, from, out),
+            };
+        }
         match self.transactions.on_request(&mut self.world.ctx(out), &request, Some(via), from, reserved) {
             RequestMatch::Absorbed => {}
             RequestMatch::Full => self.on_full(&request, from, out),
@@ -176,7 +182,12 @@ impl Sas {
     }
 
     /// What a proxy looks at before it forwards (RFC 3261 16.3).
-    fn validate(&self, request: &Request, read: &Essentials<'_>, source: Source) -> Result<(), Fault> {
+    pub(super) fn validate(
+        &self,
+        request: &Request,
+        read: &Essentials<'_>,
+        source: Source,
+    ) -> Result<(), Fault> {
         let flows = &self.world.flows;
         // One that has one Via has come by nobody yet.
         let is_loop = |request: &Request| read.only_via().is_none() && is_loop(request, source, flows);

@@ -9,7 +9,7 @@ use crate::message::{Essentials, Fault, Request, Response, ResponseBuilder, Rule
 use crate::mode::State;
 use crate::proxy::ContextId;
 use crate::registrar::{Home, Refusal};
-use crate::rng::Rng;
+use crate::rng::{Rng, Token};
 use crate::routing::{Outcome, Source, decide_register};
 use crate::transaction::{ClientId, ServerId};
 use crate::transport::{Outbox as _, Peer};
@@ -27,7 +27,46 @@ const CONTACT_ROOM: usize = 128;
 /// What our own registrar asks of a REGISTER (RFC 3261 10.3).
 const REGISTRAR: Rules<'_> = Rules::registrar_behind_proxy().extensions(EXTENSIONS);
 
+/// What our own registrar does with a REGISTER.
+#[derive(Clone, Copy, Debug)]
+enum Service {
+    /// It registers, with this entry in the ledger.
+    Register(Home),
+    /// It has done so before, and says again what is there.
+    Repeat,
+}
+
 impl Sas {
+    /// Whether all REGISTERs are answered here, without transactions (RFC 3261 8.2.7). Where nonces are counted, one that comes again
+    /// cannot be judged again, and gets a transaction.
+    pub(super) fn serves_registers(&self) -> bool {
+        let is_alone = self.mode.state() == State::Emergency || self.has_unresolved_proxies_only();
+        is_alone && self.authenticator.is_none()
+    }
+
+    /// Answers a REGISTER where all are answered here.
+    pub(super) fn serve_register(
+        &mut self,
+        request: &Request,
+        read: &Essentials<'_>,
+        from: Peer,
+        out: &mut Actions,
+    ) {
+        let via = read.via.as_ref().ok();
+        let arrived = self.transactions.on_repeatable(&mut self.world.ctx(out), request, via, from);
+        let Some(arrived) = arrived else { return };
+        let tag = self.transactions.tag_of(&arrived);
+        let service = if arrived.was_accepted { Service::Repeat } else { Service::Register(Home::LocalOnly) };
+        let (status, response) = match self.validate(request, read, Source::User) {
+            Ok(()) => self.register_here(request, read, from, service, tag, Pass::default(), out),
+            Err(fault) => {
+                out.note_refusal(request, &fault);
+                (fault.status, self.refusal(request, from, &fault))
+            }
+        };
+        self.transactions.answer(&mut self.world.ctx(out), arrived, status, response);
+    }
+
     /// Whether REGISTERs go to the proxy.
     pub(super) fn relays_registers(&mut self) -> bool {
         let unconfirmed = self.registrar.unconfirmed();
@@ -47,7 +86,10 @@ impl Sas {
         out: &mut Actions,
     ) {
         let (status, response) = match self.admit(request, from, Source::User) {
-            Ok(pass) => self.register_here(request, read, from, Home::LocalOnly, pass, out),
+            Ok(pass) => {
+                let tag = self.transactions.stateless_tag_by(request, read.via.as_ref().ok());
+                self.register_here(request, read, from, Service::Register(Home::LocalOnly), tag, pass, out)
+            }
             Err(away) => away.told(request, out),
         };
         self.transactions.respond(&mut self.world.ctx(out), server, status, response);
@@ -75,12 +117,17 @@ impl Sas {
     }
 
     /// Answers by our own database. Gives status and response.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a request, all that has been found out about it, and where the answer goes"
+    )]
     fn register_here(
         &mut self,
         request: &Request,
         read: &Essentials<'_>,
         from: Peer,
-        home: Home,
+        service: Service,
+        tag: Token,
         pass: Pass,
         out: &mut Actions,
     ) -> (u16, Bytes) {
@@ -90,14 +137,19 @@ impl Sas {
         let grant = |asked: Option<Duration>| granted(asked, registration_time, rng);
         let accepted = is_sound.and_then(|()| {
             let (now, hosts) = (self.world.now, &self.world.home);
-            self.registrar.accept(now, request, read, from, hosts, home, grant).map_err(|refusal| {
+            let accepted = match service {
+                Service::Register(home) => {
+                    self.registrar.accept(now, request, read, from, hosts, home, grant)
+                }
+                Service::Repeat => self.registrar.repeat(now, request, read, from, hosts),
+            };
+            accepted.map_err(|refusal| {
                 notify_full(request, &refusal, out);
                 Fault::from(refusal)
             })
         });
         match accepted {
             Ok(accepted) => {
-                let tag = self.transactions.stateless_tag_by(request, read.via.as_ref().ok());
                 let response =
                     ResponseBuilder::with_room(read, from.address, 200, tag.as_str(), CONTACT_ROOM);
                 let response = accepted.write_to(pass.confirm(response)).finish_or_500();
@@ -137,7 +189,9 @@ impl Sas {
         out: &mut Actions,
     ) {
         let read = Essentials::of(request);
-        let (status, response) = self.register_here(request, &read, from, Home::Pending, pass, out);
+        let tag = self.transactions.stateless_tag(request);
+        let service = Service::Register(Home::Pending);
+        let (status, response) = self.register_here(request, &read, from, service, tag, pass, out);
         self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
     }
 

@@ -59,11 +59,15 @@ impl KeyHasher {
     /// 64 bits that only we can tell of the transaction that `request` would belong to. A CANCEL has those of its INVITE.
     pub(super) fn stateless(&self, request: &Request, via: Option<&Via<'_>>) -> u64 {
         let is_cancel = request.method() == Method::Cancel;
-        let Key(high, low) = if is_cancel {
+        self.stateless_of(if is_cancel {
             self.server_key_as(request, via, Method::Invite)
         } else {
             self.server_key(request, via)
-        };
+        })
+    }
+
+    /// The same where the transaction's key is known.
+    pub(super) fn stateless_of(&self, Key(high, low): Key) -> u64 {
         let mut hash = self.start();
         hash.part(b"stateless").part(&high.to_be_bytes()).part(&low.to_be_bytes());
         hash.finish().0

@@ -10,9 +10,11 @@
 //! Invariants: each transaction has a lifetime timer unless it waits for its user (server in Trying or Proceeding,
 //! client INVITE in Proceeding, which Timer C of the proxy bounds); a transaction that ended leaves nothing behind.
 
+mod answered;
 mod client;
 mod key;
 mod server;
+mod way;
 
 use crate::config::Config;
 use crate::headers::{Method, Via};
@@ -20,6 +22,7 @@ use crate::message::{Message, ParseLimits, Request, Response};
 use crate::rng::Token;
 use crate::time::{Instant, TimerId, Timers};
 use crate::transport::{Ctx, FlowId, Peer, Transport};
+use answered::Answered;
 use bytes::Bytes;
 use client::{Client, ClientMachine, ResponseStep};
 use key::{Key, KeyHasher, Keyed};
@@ -27,6 +30,7 @@ use server::{Server, ServerMachine};
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+use way::Way;
 
 pub(crate) use crate::slab::{Slab, SlabId};
 
@@ -64,6 +68,15 @@ pub(crate) enum RequestMatch {
     StrayAck,
     /// No room for another transaction.
     Full,
+}
+
+/// A request that gets no transaction.
+#[derive(Debug)]
+pub(crate) struct Repeatable {
+    key: Key,
+    way: Way,
+    /// It has been answered with a 2xx, not long ago.
+    pub(crate) was_accepted: bool,
 }
 
 /// What a response that came in is.
@@ -126,6 +139,7 @@ pub(crate) struct Transactions {
     /// Clients that wait for their first response, by peer, so that a transport failure finds them; for their final response where
     /// it can come no other way.
     waiting: BTreeSet<(Peer, ClientId)>,
+    answered: Answered,
     timers: Timers<Due>,
     hasher: KeyHasher,
 }
@@ -138,6 +152,7 @@ impl Transactions {
             server_keys: Keyed::default(),
             client_keys: Keyed::default(),
             waiting: BTreeSet::new(),
+            answered: Answered::default(),
             timers: Timers::default(),
             hasher: KeyHasher::new(secret),
         }
@@ -150,7 +165,7 @@ impl Transactions {
 
     /// The next deadline.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.answered.next_timeout()).min()
     }
 
     /// Matches a request (RFC 3261 17.2.3) with its topmost `via` that came from `source`. `reserved`: whether it may use the emergency reserve, asked
@@ -177,17 +192,39 @@ impl Transactions {
         if live >= room && (live >= room + limits.emergency_reserve || !reserved(ctx.config)) {
             return RequestMatch::Full;
         }
-        let (reply_to, again) = ways_back(ctx, via, source);
-        let server = Server {
-            key,
-            reply_to,
-            again,
-            machine: ServerMachine::new(request.method()),
-            armed: Armed::default(),
-        };
+        let way = Way::back(ctx, via, source);
+        let machine = ServerMachine::new(request.method());
+        let server = Server { key, way, machine, armed: Armed::default() };
         let id = ServerId(self.servers.insert(server));
         self.server_keys.insert(key, id);
         RequestMatch::New(id)
+    }
+
+    /// The same for a request whose answer can be made again, so that it needs no transaction. None if it belongs to one, which has
+    /// dealt with it.
+    pub(crate) fn on_repeatable(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        request: &Request,
+        via: Option<&Via<'_>>,
+        source: Peer,
+    ) -> Option<Repeatable> {
+        let key = self.hasher.server_key(request, via);
+        if let Some(id) = self.server_keys.get(key) {
+            self.on_retransmission(ctx, id, source);
+            return None;
+        }
+        let was_accepted = self.answered.contains(key);
+        Some(Repeatable { key, way: Way::back(ctx, via, source), was_accepted })
+    }
+
+    /// Answers a request that has no transaction.
+    pub(crate) fn answer(&mut self, ctx: &mut Ctx<'_>, request: Repeatable, status: u16, response: Bytes) {
+        let Repeatable { key, mut way, .. } = request;
+        way.send(ctx, response);
+        if matches!(status, 200..=299) {
+            self.answered.insert(ctx.now, key, ctx.config.limits.max_transactions);
+        }
     }
 
     /// The tag of our own answers to `request`: the same for each retransmission without a transaction (RFC 3261 8.2.7), for the
@@ -201,13 +238,16 @@ impl Transactions {
         Token::of(self.hasher.stateless(request, via))
     }
 
+    /// The same for a request that gets no transaction.
+    pub(crate) fn tag_of(&self, request: &Repeatable) -> Token {
+        Token::of(self.hasher.stateless_of(request.key))
+    }
+
     fn on_retransmission(&mut self, ctx: &mut Ctx<'_>, id: ServerId, source: Peer) -> RequestMatch {
         if let Some(server) = self.servers.get_mut(id.0) {
-            if server.again.is_some() && ctx.flows.find(server.reply_to.flow).is_none() {
-                server.reply_to = source;
-            }
+            server.way.renew(ctx, source);
             if let Some(response) = server.machine.on_retransmission().cloned() {
-                server.reply(ctx, response);
+                server.way.send(ctx, response);
             }
         }
         RequestMatch::Absorbed
@@ -222,7 +262,7 @@ impl Transactions {
             server::AckStep::Absorb => RequestMatch::Absorbed,
             server::AckStep::Confirmed => {
                 // Timer I: T4 over UDP, else zero.
-                if server.again.is_some() {
+                if server.way.is_reliable() {
                     self.end_server(id);
                     return RequestMatch::Absorbed;
                 }
@@ -258,8 +298,8 @@ impl Transactions {
         if step == server::RespondStep::Ignore {
             return;
         }
-        server.reply(ctx, response);
-        let is_reliable = server.again.is_some();
+        server.way.send(ctx, response);
+        let is_reliable = server.way.is_reliable();
         match step {
             server::RespondStep::Ignore | server::RespondStep::Send => {}
             // Timer J is zero.
@@ -400,6 +440,7 @@ impl Transactions {
 
     /// Carries out what is due, up to the first request that ends without an answer. Call it until it gives none.
     pub(crate) fn on_tick(&mut self, ctx: &mut Ctx<'_>) -> Option<Unanswered> {
+        self.answered.on_tick(ctx.now);
         while let Some(due) = self.timers.pop_due(ctx.now) {
             match due {
                 Due::Resend(id) => self.resend(ctx, id),
@@ -431,7 +472,7 @@ impl Transactions {
         if let Some(server) = self.servers.get_mut(id.0)
             && let Some((response, interval)) = server.machine.on_resend()
         {
-            server.reply(ctx, response);
+            server.way.send(ctx, response);
             server.armed.resend = Some(self.timers.arm(ctx.now + interval, Due::ResendResponse(id)));
         }
     }
@@ -452,17 +493,6 @@ impl Transactions {
         disarm(&mut self.timers, client.armed.end);
         Some(Unanswered { client: id, owner: client.owner })
     }
-}
-
-/// Where a response to `request` goes (RFC 3261 18.2.2), and where a new connection for it would lead if it came by one.
-fn ways_back(ctx: &Ctx<'_>, via: Option<&Via<'_>>, source: Peer) -> (Peer, Option<(Transport, SocketAddr)>) {
-    let transport = ctx.flows.find(source.flow).map_or(Transport::Udp, |flow| flow.transport);
-    if transport.is_reliable() {
-        let port = via.and_then(|via| via.sent_by.port).unwrap_or_else(|| transport.default_port());
-        return (source, Some((transport, SocketAddr::new(source.address.ip(), port))));
-    }
-    let address = via.map_or(source.address, |via| via.response_address(source.address));
-    (Peer { address, ..source }, None)
 }
 
 fn disarm(timers: &mut Timers<Due>, timer: Option<TimerId>) {

@@ -7,37 +7,18 @@
 //! Completed of an INVITE resends the response (Timer G) until the ACK comes or Timer H gives up; Confirmed absorbs ACKs
 //! (I), Accepted absorbs INVITEs while its user sends each 2xx (L); Completed of a non-INVITE answers retransmissions (J).
 
+use super::way::Way;
 use super::{Armed, Key, LIFETIME, T1, T2};
 use crate::headers::Method;
-use crate::transport::{Ctx, Peer, Transport};
 use bytes::Bytes;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) key: Key,
-    pub(super) reply_to: Peer,
-    /// Where a new connection leads if the one that the request came by is gone; none for datagrams.
-    pub(super) again: Option<(Transport, SocketAddr)>,
+    pub(super) way: Way,
     pub(super) machine: ServerMachine,
     pub(super) armed: Armed,
-}
-
-impl Server {
-    /// Sends a response on the connection that the request came by. "If that connection is no longer open, the server SHOULD open
-    /// a connection to the IP address in the 'received' parameter, if present, using the port in the sent-by value" (18.2.2).
-    pub(super) fn reply(&mut self, ctx: &mut Ctx<'_>, response: Bytes) {
-        if let Some((transport, address)) = self.again
-            && ctx.flows.find(self.reply_to.flow).is_none()
-        {
-            let Some(flow) = ctx.reach(transport, address, None) else {
-                return;
-            };
-            self.reply_to = Peer { flow, address };
-        }
-        ctx.send(self.reply_to, response);
-    }
 }
 
 #[derive(Debug)]

@@ -232,3 +232,64 @@ fn a_register_without_hops_left_is_served_by_our_own_registrar_alone() {
     assert_eq!(Rig::lost().feed_one(BOB, spent.clone()).brief(), format!("200 {BOB}"));
     assert_eq!(Rig::new().feed_one(BOB, spent).brief(), format!("483 {BOB}"));
 }
+
+/// RFC 3261 8.2.7: our own registrar is a stateless server, so that a storm of registrations takes no room from calls. A REGISTER that
+/// comes again is answered as before (8.2.7: the same tag), and changes nothing.
+#[test]
+fn a_register_that_is_answered_here_takes_no_transaction_and_may_come_again() {
+    let mut rig = Rig::lost();
+    let first = rig.feed_one(BOB, reg(1));
+    assert_eq!(rig.sas.load(), (0, 0));
+    rig.notices.clear();
+    rig.run(millis(500));
+    let again = rig.feed_one(BOB, reg(1));
+    assert_eq!((again.brief(), again.header("To")), (format!("200 {BOB}"), first.header("To")));
+    assert_eq!((rig.sas.registrar().len(), rig.notices.len()), (1, 0), "{:?}", rig.notices);
+}
+
+/// RFC 3261 17.2.2: a request may come again for as long as messages stay in the network. By then a newer one may have been answered.
+#[test]
+fn a_copy_that_comes_behind_a_newer_register_changes_nothing() {
+    let gone = register("bob", BOB, &format!("Contact: <sip:bob@{BOB}>;expires=0\r\n"), 2);
+    let mut rig = Rig::lost();
+    rig.feed(BOB, reg(1));
+    rig.feed(BOB, gone.clone());
+    assert_eq!(rig.feed_one(BOB, reg(1)).header("Contact"), "", "a copy of the first brings nothing back");
+    assert_eq!(rig.sas.registrar().len(), 0);
+    rig.feed(BOB, reg(3));
+    assert_ne!(
+        rig.feed_one(BOB, gone.clone()).header("Contact"),
+        "",
+        "nor takes one of the second anything away"
+    );
+    assert_eq!(rig.sas.registrar().len(), 1);
+    rig.run(secs(10));
+    rig.feed(BOB, reg(4));
+    rig.run(secs(24));
+    rig.feed(BOB, reg(5));
+    // It is no copy any more, but a phone that counts from the start again (sas.md 7.3).
+    rig.feed(BOB, gone);
+    assert_eq!(rig.sas.registrar().len(), 0);
+}
+
+/// A refusal is made anew: nothing had changed.
+#[test]
+fn a_register_that_was_refused_here_is_judged_again() {
+    let mut rig = Rig::lost_with(|settings| settings.registrar.max_users = 1);
+    rig.feed(ALICE, register("alice", ALICE, &format!("Contact: <sip:alice@{ALICE}>\r\n"), 1));
+    assert_eq!(rig.feed_one(BOB, reg(1)).brief(), format!("503 {BOB}"));
+    rig.feed(ALICE, register("alice", ALICE, "Contact: *\r\nExpires: 0\r\n", 2));
+    assert_eq!(rig.feed_one(BOB, reg(1)).brief(), format!("200 {BOB}"));
+}
+
+/// One that was relayed has a transaction, and belongs to it for all of its life.
+#[test]
+fn a_register_that_the_proxy_has_is_not_answered_twice_when_the_state_changes() {
+    let mut rig = Rig::new();
+    rig.cut();
+    rig.feed(BOB, reg(1));
+    let rescued = rig.run(secs(8));
+    assert_eq!((of(&rescued, "200").len(), rig.sas.state()), (1, State::Emergency));
+    let again = rig.feed_one(BOB, reg(1));
+    assert_eq!(again.text, of(&rescued, "200")[0].text);
+}
