@@ -3,7 +3,7 @@
 use super::{Keyring, Settings, SurvivabilityMode};
 use crate::uri::{AorKey, HomeHosts, Host, Transport, Uri, UriBuf, unescape};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::{Deref, RangeInclusive};
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub struct Target {
 }
 
 /// The address of a target whose name has not been resolved yet.
-pub const UNRESOLVED: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+pub const UNRESOLVED: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 /// A transport and an address.
 pub(crate) type Place = (Transport, SocketAddr);
@@ -67,6 +67,11 @@ impl Target {
     #[must_use]
     pub fn is_at(&self, address: SocketAddr) -> bool {
         self.places.iter().any(|place| place.1 == address)
+    }
+
+    /// Whether one of its addresses is on the host `ip`.
+    pub(crate) fn is_on(&self, ip: IpAddr) -> bool {
+        self.places.iter().any(|place| place.1.ip() == ip)
     }
 
     /// Whether an address of it is known.

@@ -19,6 +19,11 @@ pub(crate) fn is_token(byte: u8) -> bool {
     TOKEN.has(byte)
 }
 
+/// How many bytes of a token are at the front of `bytes`.
+pub(super) fn token_len(bytes: &[u8]) -> usize {
+    TOKEN.run(bytes)
+}
+
 /// Whether `text` is a token from end to end.
 pub(crate) fn is_whole_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token)
@@ -53,7 +58,7 @@ pub(crate) fn trim(text: &str) -> &str {
 
 /// `token`
 pub(super) fn token(input: &str) -> Lexed<'_> {
-    match run(input, is_token) {
+    match token_len(input.as_bytes()) {
         0 => Err(failure(input)),
         end => split(input, end),
     }
@@ -75,7 +80,7 @@ pub(super) fn quoted_string(input: &str) -> Lexed<'_> {
     let mut at = 1;
     loop {
         let rest = bytes.get(at..).filter(|_| bytes.starts_with(b"\"")).ok_or_else(|| failure(input))?;
-        let len = rest.iter().position(|&byte| !QDTEXT.has(byte)).unwrap_or(rest.len());
+        let len = QDTEXT.run(rest);
         at += len;
         match rest.get(len..) {
             Some([b'"', ..]) => return split(input, at + 1),
@@ -117,7 +122,7 @@ pub(super) fn gen_value(input: &str) -> Lexed<'_> {
 
 /// How many bytes of a parameter's value without quotes are at the front of `bytes`.
 pub(super) fn plain_value_len(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| !PLAIN_VALUE.has(*byte)).unwrap_or(bytes.len())
+    PLAIN_VALUE.run(bytes)
 }
 
 /// `input` behind white space and a `byte`, and the white space that follows that: SEMI, EQUAL, COLON, SLASH.

@@ -51,7 +51,7 @@ pub use via::Via;
 pub(crate) use lex::{is_token, is_whole_token, trim};
 pub(crate) use list::first_value_len;
 use name_addr::q_value;
-pub(crate) use number::push_decimal;
+pub(crate) use number::{Decimal, push_decimal};
 pub(crate) use text::{Quoted, Unfolded};
 
 /// Why a header field's value is not what its name promises. `offset` counts bytes from the value's start.

@@ -85,17 +85,66 @@ impl<const MIN: u64, const MAX: u64> fmt::Display for Number<MIN, MAX> {
     }
 }
 
-/// Writes `number` behind `text`, without the detour of formatting.
-pub(crate) fn push_decimal(text: &mut String, number: u64) {
-    if number > 9 {
-        push_decimal(text, number / 10);
+/// A number in decimal digits, without the detour of formatting: one goes into nearly each message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decimal {
+    /// The digits stand at the end.
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    pub(crate) fn as_str(&self) -> &str {
+        self.digits.get(self.start..).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default()
     }
-    text.push(char::from(b'0' + (number % 10) as u8));
+}
+
+impl<T: Into<u64>> From<T> for Decimal {
+    fn from(number: T) -> Self {
+        let (mut rest, mut digits, mut start) = (number.into(), [b'0'; 20], 20);
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            start -= 1;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        Self { digits, start }
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Writes `number` behind `text`.
+pub(crate) fn push_decimal(text: &mut String, number: u64) {
+    if number > 999 {
+        return text.push_str(Decimal::from(number).as_str());
+    }
+    for (power, digit) in [(100, number / 100), (10, number / 10 % 10), (1, number % 10)] {
+        if number >= power || power == 1 {
+            text.push(char::from(b'0' + digit as u8));
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_are_those_of_formatting() {
+        for number in [0, 1, 9, 10, 70, 99, 100, 255, 5060, 65_535, 4_294_967_295, u64::MAX] {
+            assert_eq!(Decimal::from(number).as_str(), number.to_string());
+            let mut text = "x".to_owned();
+            push_decimal(&mut text, number);
+            assert_eq!(text, format!("x{number}"));
+        }
+    }
 
     #[test]
     fn seconds_saturate_and_rubbish_is_none() {

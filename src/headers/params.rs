@@ -1,6 +1,6 @@
 //! `generic-param = token [ EQUAL gen-value ]`, each behind a semicolon.
 
-use super::lex::{gen_value, is_token, is_word, plain_value_len, separator, token};
+use super::lex::{gen_value, is_word, plain_value_len, separator, token, token_len};
 use super::text::{Unfolded, unquoted};
 use super::{ValueError, number, trim};
 use nom::Parser;
@@ -152,7 +152,7 @@ fn one(input: &str) -> Option<(&str, &str, Option<&str>)> {
 #[inline]
 fn plain(input: &str) -> Option<(&str, &str, Option<&str>)> {
     let param = input.as_bytes().strip_prefix(b";")?;
-    let len = param.iter().position(|byte| !is_token(*byte)).unwrap_or(param.len());
+    let len = token_len(param);
     let (value, end) = match param.get(len..)? {
         [] | [b';', ..] => (None, 1 + len),
         [b'=', value @ ..] => {

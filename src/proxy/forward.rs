@@ -2,7 +2,7 @@
 
 use super::context::Plan;
 use crate::headers::field::{MaxBreadth, Privacy};
-use crate::headers::{Auth, HeaderName, NameAddr};
+use crate::headers::{Auth, Decimal, HeaderName, NameAddr};
 use crate::message::{Edits, Request, Response};
 use crate::rng::Token;
 use crate::routing::{Hop, Source, Target, address_of, as_request_uri};
@@ -68,11 +68,11 @@ fn forward_by(
     breadth: u32,
 ) -> Option<Forwarded> {
     let local = *ctx.flows.find(flow)?;
-    let branch = format!("{COOKIE}{}{}", ctx.rng.token(), loop_hash(request, plan.source));
+    let branch = [COOKIE, ctx.rng.token().as_str(), loop_hash(request, plan.source).as_str()].concat();
     let mut edits = Edits::new(request);
     // Step 3.
     let hops = request.max_forwards().ok().flatten().map_or(70, |hops| hops.saturating_sub(1));
-    edits.set(HeaderName::MaxForwards, hops);
+    edits.set(HeaderName::MaxForwards, Decimal::from(hops));
     // RFC 5393 5.3.3: "a single Max-Breadth header field value".
     if request.all(HeaderName::MaxBreadth).nth(1).is_some() {
         edits.remove_all(HeaderName::MaxBreadth).append(HeaderName::MaxBreadth, breadth);
@@ -194,7 +194,8 @@ pub(super) fn upstream_response_with<'a>(
     response: &Response,
     others: impl Iterator<Item = &'a Response>,
 ) -> Option<Bytes> {
-    response.vias().nth(1)?.ok()?;
+    // Its Vias have been read (RFC 3261 16.7 step 2), or it would not be here.
+    response.values(HeaderName::Via).nth(1)?;
     let mut edits = Edits::new(response);
     edits.remove_values(HeaderName::Via, 1);
     for other in others {
@@ -213,18 +214,15 @@ pub(crate) fn loop_hash(request: &Request, source: Source) -> Token {
     // No secret: whoever forges a loop has only stopped a request of its own.
     let mut hash = SipHasher13::new();
     hash.write_u8(source as u8);
-    let tag = |address: Result<NameAddr<'_>, _>| {
-        address.ok().and_then(|address| address.tag().map(str::to_owned)).unwrap_or_default()
-    };
+    hash.write_u32(request.cseq().map_or(0, |cseq| cseq.number));
     let mut part = |text: &str| {
         hash.write_usize(text.len());
         hash.write(text.as_bytes());
     };
     part(request.uri_str());
-    part(&tag(request.from()));
-    part(&tag(request.to()));
+    part(request.from_tag().unwrap_or_default());
+    part(request.to_tag().unwrap_or_default());
     part(request.call_id().unwrap_or_default());
-    part(&request.cseq().map_or(0, |cseq| cseq.number).to_string());
     for name in [HeaderName::Route, HeaderName::ProxyRequire] {
         for header in request.all(name) {
             part(header.value());

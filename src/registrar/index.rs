@@ -48,9 +48,14 @@ impl Names {
     }
 
     pub(super) fn hash(&self, bytes: &[u8]) -> u64 {
-        let mut hash = SipHasher13::new_with_keys(self.0[0], self.0[1]);
+        let mut hash = self.hasher();
         hash.write(bytes);
         hash.finish()
+    }
+
+    /// For a name of several parts.
+    pub(super) fn hasher(&self) -> SipHasher13 {
+        SipHasher13::new_with_keys(self.0[0], self.0[1])
     }
 }
 

@@ -9,6 +9,7 @@ use crate::slab::{Slab, SlabId};
 use crate::time::{Instant, TimerId, Timers};
 use crate::transport::FlowId;
 use crate::uri::{Host, Scheme, Uri, user_of};
+use std::hash::Hasher as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -286,10 +287,12 @@ fn place_name(names: Names, uri: &Uri<'_>) -> Name {
 }
 
 fn coarse_place(names: Names, place: Option<(Host<'_>, u16)>) -> u64 {
-    match place {
-        Some((host, port)) => names.hash(format!("{host}:{port}").to_ascii_lowercase().as_bytes()),
-        None => names.hash(b""),
+    let mut hash = names.hasher();
+    if let Some((host, port)) = place {
+        hash.write_u16(port);
+        host.hash_into(&mut hash);
     }
+    hash.finish()
 }
 
 fn source_name(names: Names, source: SocketAddr) -> Name {

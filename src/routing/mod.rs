@@ -143,14 +143,11 @@ impl View<'_> {
     /// Via, since a proxy may send from another port than the one it listens on.
     #[must_use]
     pub fn source_of(&self, request: &Request, peer: Peer) -> Source {
-        let via = request.top_via().ok();
-        let claimed = via.and_then(|via| {
-            // RFC 3261 18.1.1: without a port it is the transport's own. Datagrams without one come from phones as well.
-            let transport = Transport::named(via.transport).filter(|transport| transport.is_reliable());
-            let port = via.sent_by.port.or_else(|| transport.map(Transport::default_port))?;
-            via.sent_by.socket_addr(port)
-        });
-        let claimed = claimed.filter(|claimed| claimed.ip() == peer.address.ip());
+        // Phones are many, and at other hosts: their Via is not asked.
+        let servers = || self.config.proxies().iter().chain(self.config.gateways());
+        let claimed =
+            servers().any(|target| target.is_on(peer.address.ip())).then(|| claimed_by(request, peer));
+        let claimed = claimed.flatten();
         let is = |target: &config::Target| {
             target.is_at(peer.address) || claimed.is_some_and(|claimed| target.is_at(claimed))
         };
@@ -162,6 +159,15 @@ impl View<'_> {
             Source::User
         }
     }
+}
+
+/// The address that the sender of `request` claims in its Via, if it is on the host that it came from.
+fn claimed_by(request: &Request, peer: Peer) -> Option<SocketAddr> {
+    let via = request.top_via().ok()?;
+    // RFC 3261 18.1.1: without a port it is the transport's own. Datagrams without one come from phones as well.
+    let transport = Transport::named(via.transport).filter(|transport| transport.is_reliable());
+    let port = via.sent_by.port.or_else(|| transport.map(Transport::default_port))?;
+    via.sent_by.socket_addr(port).filter(|claimed| claimed.ip() == peer.address.ip())
 }
 
 /// Where a request goes, and why.

@@ -306,15 +306,16 @@ impl Sas {
 
     fn on_response(&mut self, response: &Response, from: Peer, out: &mut Actions) {
         // RFC 3261 18.1.2: a response whose topmost Via is not ours "MUST be silently discarded".
-        let own_via = response.top_via().is_ok_and(|via| {
+        let via = response.top_via().ok();
+        let own_via = via.as_ref().is_some_and(|via| {
             via.sent_by.socket_addr(5060).is_some_and(|sent_by| self.world.flows.is_local(sent_by))
         });
         // Whatever answers a probe is there (`sas.md` 3.1).
-        let is_sound = own_via && response.validate().is_ok();
+        let is_sound = own_via && response.validate_below(true).is_ok();
         if !is_sound && super::watch::probe_of(response).is_none() {
             return self.on_dropped(from, out);
         }
-        match self.transactions.on_response(&mut self.world.ctx(out), response) {
+        match self.transactions.on_response(&mut self.world.ctx(out), response, via.as_ref()) {
             ResponseMatch::Absorbed => {}
             ResponseMatch::Pass(client, None) => {
                 if self.homecoming.awaits(client) {

@@ -34,11 +34,10 @@ impl KeyHasher {
     /// The same as if the method were `method`, as a CANCEL asks for.
     pub(super) fn server_key_as(&self, request: &Request, via: Option<&Via<'_>>, method: Method) -> Key {
         let branch = via.and_then(|via| via.branch()).unwrap_or_default();
-        let text = if method == Method::Other { request.method_str() } else { "" };
         let mut hash = self.start();
-        hash.0.write_u8(method as u8);
+        hash.0.write_u64(u64::from(method as u8));
         if method == Method::Other {
-            hash.part(text.as_bytes());
+            hash.part(request.method_str().as_bytes());
         }
         if let Some(via) = via.filter(|_| branch.len() > COOKIE.len() && branch.starts_with(COOKIE)) {
             // "The branch parameter ... the sent-by value ... the method of the request matches".
@@ -68,9 +67,11 @@ impl KeyHasher {
 
     /// The same where the transaction's key is known.
     pub(super) fn stateless_of(&self, Key(high, low): Key) -> u64 {
-        let mut hash = self.start();
-        hash.part(b"stateless").part(&high.to_be_bytes()).part(&low.to_be_bytes());
-        hash.finish().0
+        // With a key of its own, since it is told.
+        let mut hash = SipHasher13::new_with_keys(!self.0[0], self.0[1]);
+        hash.write_u64(high);
+        hash.write_u64(low);
+        hash.finish128().h1
     }
 
     /// The key of the client transaction whose request had `branch` and `method` (RFC 3261 17.1.3).

@@ -374,9 +374,14 @@ impl Transactions {
         Some((id, client.owner))
     }
 
-    /// Matches a response by its topmost Via's branch and its CSeq's method (RFC 3261 17.1.3).
-    pub(crate) fn on_response(&mut self, ctx: &mut Ctx<'_>, response: &Response) -> ResponseMatch {
-        let (Ok(via), Ok(cseq)) = (response.top_via(), response.cseq()) else {
+    /// Matches a response with its topmost `via`, by that one's branch and its CSeq's method (RFC 3261 17.1.3).
+    pub(crate) fn on_response(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        response: &Response,
+        via: Option<&Via<'_>>,
+    ) -> ResponseMatch {
+        let (Some(via), Ok(cseq)) = (via, response.cseq()) else {
             return ResponseMatch::Stray;
         };
         let key = self.hasher.client_key(via.branch().unwrap_or_default(), cseq.method);

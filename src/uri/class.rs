@@ -39,7 +39,32 @@ impl Class {
         Self(with(self.0, others, true))
     }
 
+    /// How many bytes at the front of `bytes` are members.
+    pub(crate) fn run(&self, bytes: &[u8]) -> usize {
+        self.until(bytes, false)
+    }
+
+    /// Where the first member is.
+    pub(crate) fn find(&self, bytes: &[u8]) -> Option<usize> {
+        let at = self.until(bytes, true);
+        (at < bytes.len()).then_some(at)
+    }
+
+    /// How many bytes stand before the first one that is a member or not, as `wanted` says. Four at a time: a branch less for each.
+    #[inline]
+    fn until(&self, bytes: &[u8], wanted: bool) -> usize {
+        let (fours, rest) = bytes.as_chunks::<4>();
+        let is_wanted = |byte: &u8| self.has(*byte) == wanted;
+        let skipped =
+            fours.iter().position(|four| four.iter().fold(false, |any, byte| any | is_wanted(byte)));
+        match skipped.map(|at| (at, fours.get(at))) {
+            Some((at, Some(four))) => at * 4 + four.iter().position(is_wanted).unwrap_or(0),
+            _ => fours.len() * 4 + rest.iter().position(is_wanted).unwrap_or(rest.len()),
+        }
+    }
+
     /// Whether `byte` is a member.
+    #[inline]
     pub(crate) fn has(&self, byte: u8) -> bool {
         self.0.get(usize::from(byte)).copied().unwrap_or(false)
     }
@@ -52,4 +77,24 @@ const fn with(mut table: [bool; 256], mut bytes: &[u8], is_member: bool) -> [boo
         bytes = rest;
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_end_where_they_do_byte_by_byte() {
+        let digits = Class::of(b"0123456789");
+        for len in 0..13 {
+            for at in 0..=len {
+                let (mut run, mut found) = (vec![b'7'; len], vec![b'x'; len]);
+                if let (Some(end), Some(first)) = (run.get_mut(at), found.get_mut(at)) {
+                    (*end, *first) = (b'x', b'7');
+                }
+                assert_eq!(digits.run(&run), at);
+                assert_eq!(digits.find(&found), Some(at).filter(|at| *at < len));
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use super::class::Class;
 use super::escape::bad_escape;
 use std::fmt;
+use std::hash::Hasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A host: a name, or an address.
@@ -56,6 +57,28 @@ impl<'a> Host<'a> {
         address.parse().ok().map(|address| Self::V6Zone(address, zone))
     }
 
+    /// Puts it into a hash: the same for hosts that are equal.
+    pub(crate) fn hash_into(&self, hash: &mut impl Hasher) {
+        match self {
+            Self::V4(address) => hash.write_u32(address.to_bits()),
+            Self::V6(address) => hash.write_u128(address.to_bits()),
+            Self::V6Zone(address, zone) => {
+                hash.write_u128(address.to_bits());
+                hash.write(zone.as_bytes());
+            }
+            Self::Name(name) => {
+                // Lower case, some bytes at a time.
+                let mut some = [0; 32];
+                for bytes in name.as_bytes().chunks(some.len()) {
+                    let lower =
+                        some.iter_mut().zip(bytes).map(|(lower, byte)| *lower = byte.to_ascii_lowercase());
+                    let len = lower.count();
+                    hash.write(some.get(..len).unwrap_or_default());
+                }
+            }
+        }
+    }
+
     /// The address, if the host is one, without its zone.
     #[must_use]
     pub const fn ip(&self) -> Option<IpAddr> {
@@ -74,7 +97,7 @@ impl<'a> Host<'a> {
 fn name(bytes: &[u8]) -> Option<usize> {
     let (mut end, mut label, mut top) = (0, 0, 0);
     while let Some(rest) = bytes.get(end..) {
-        end += rest.iter().position(|&byte| !WORD.has(byte)).unwrap_or(rest.len());
+        end += WORD.run(rest);
         match bytes.get(end) {
             Some(b'-') if end > label => {}
             Some(b'.') if end > label && bytes.get(end - 1) != Some(&b'-') => (top, label) = (label, end + 1),
@@ -94,24 +117,32 @@ fn name(bytes: &[u8]) -> Option<usize> {
 /// `IPv4address = 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT` at the front of `bytes`, and its length. Each number goes to 255 and has
 /// no needless zeros, which some read as octal. None if it is the front of a name.
 fn v4(bytes: &[u8]) -> Option<(Ipv4Addr, usize)> {
-    let mut octets = [0_u8; 4];
-    let mut rest = bytes;
-    for (index, octet) in octets.iter_mut().enumerate() {
+    let digit =
+        |at: usize| bytes.get(at).map(|byte| u32::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);
+    let (mut address, mut at) = (0, 0);
+    for index in 0..4 {
         if index > 0 {
-            rest = rest.strip_prefix(b".")?;
+            if bytes.get(at) != Some(&b'.') {
+                return None;
+            }
+            at += 1;
         }
-        let start = rest;
-        while let [digit @ b'0'..=b'9', after @ ..] = rest {
-            *octet = octet.checked_mul(10)?.checked_add(digit - b'0')?;
-            rest = after;
+        let mut octet = digit(at)?;
+        at += 1;
+        // Behind a zero nothing but the end is left, and behind three digits too.
+        let more = if octet == 0 { 0 } else { 2 };
+        for _ in 0..more {
+            let Some(digit) = digit(at) else { break };
+            octet = octet * 10 + digit;
+            at += 1;
         }
-        match (start, start.len() - rest.len()) {
-            (_, 0) | ([b'0', ..], 2..) => return None,
-            _ => {}
+        if octet > 255 {
+            return None;
         }
+        address = address << 8 | octet;
     }
-    let is_end = !rest.first().is_some_and(|&byte| WORD.has(byte) || matches!(byte, b'-' | b'.'));
-    is_end.then(|| (octets.into(), bytes.len() - rest.len()))
+    let is_end = !bytes.get(at).is_some_and(|&byte| WORD.has(byte) || matches!(byte, b'-' | b'.'));
+    is_end.then(|| (Ipv4Addr::from_bits(address), at))
 }
 
 /// What stands anywhere in a label.

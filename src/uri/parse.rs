@@ -48,7 +48,7 @@ fn find(text: &str, start: usize, end: usize, delimiter: u8) -> Result<usize, Ur
     let bytes = text.as_bytes().get(..end).unwrap_or_default();
     let (mut found, mut at) = (None, start);
     while let Some(rest) = bytes.get(at..)
-        && let Some(len) = rest.iter().position(|&byte| SPECIAL.has(byte))
+        && let Some(len) = SPECIAL.find(rest)
     {
         at += len;
         match bytes.get(at..) {
@@ -73,7 +73,7 @@ fn parse_sip(text: &str, scheme: usize) -> Result<Layout, UriError> {
     let (bytes, start) = (text.as_bytes(), scheme + 1);
     // `@` is escaped everywhere but behind the userinfo, so the first one ends it; `;` and `?` may stand in a user.
     let rest = bytes.get(start..).unwrap_or_default();
-    let first = rest.iter().position(|&byte| SPECIAL.has(byte));
+    let first = SPECIAL.find(rest);
     let (user_end, password_end, host_start) = match first.map(|len| (start + len, rest.get(len))) {
         Some((at, Some(b'@'))) if at > start => (at, at, at + 1),
         None => (start, start, start),

@@ -75,6 +75,11 @@ impl Response {
     /// # Errors
     /// The first [`Defect`], most basic first.
     pub fn validate(&self) -> Result<(), Defect> {
+        self.validate_below(false)
+    }
+
+    /// The same for who has read the topmost Via, if `top_is_read`.
+    pub(crate) fn validate_below(&self, top_is_read: bool) -> Result<(), Defect> {
         // RFC 3261 7.2: the version is SIP/2.0, and there are six classes.
         if !self.has_our_version() {
             return Err(Defect::Version);
@@ -82,7 +87,7 @@ impl Response {
         if self.status() > 699 {
             return Err(Defect::StatusCode);
         }
-        let vias = syntax::vias(self);
+        let vias = syntax::vias(self, top_is_read);
         let (from, to) = (self.from().map(drop), self.to().map(drop));
         syntax::identity(&Census::of(self), vias, from, to, self.call_id())?;
         self.cseq()?;

@@ -2,7 +2,7 @@
 //! (RFC 3261 8.1.1 and 16.3 step 1).
 
 use super::{Check, Defect, Fault};
-use crate::headers::{HeaderName, Method, field, number};
+use crate::headers::{HeaderName, List, Method, Via, field, number};
 use crate::message::{FieldError, Head, Header};
 use crate::uri::{Host, Scheme, Uri, unescape};
 
@@ -86,7 +86,7 @@ pub(super) fn version(check: &Check<'_>) -> Result<(), Fault> {
 pub(super) fn message(check: &Check<'_>) -> Result<(), Defect> {
     let (request, read) = (check.request, check.read);
     header_lines(request)?;
-    let vias = if read.only_via().is_some() { Ok(()) } else { vias(request) };
+    let vias = if read.only_via().is_some() { Ok(()) } else { vias(request, read.via.is_ok()) };
     identity(
         &read.census,
         vias,
@@ -190,10 +190,18 @@ fn followed(bytes: &[u8]) -> impl Iterator<Item = (u8, u8)> {
     bytes.iter().copied().zip(bytes.iter().copied().skip(1))
 }
 
-/// The way that responses take back.
-pub(super) fn vias(head: &Head) -> Result<(), FieldError> {
-    let vias = head.vias().try_fold(0, |count: usize, via| via.map(|_| count + 1))?;
-    if vias == 0 {
+/// The way that responses take back. `top_is_read`: the topmost one has been read already.
+pub(super) fn vias(head: &Head, top_is_read: bool) -> Result<(), FieldError> {
+    let mut is_top = true;
+    for header in head.all(HeaderName::Via) {
+        for value in List::new(header.text()?) {
+            if !(is_top && top_is_read) {
+                Via::parse(value).map_err(|error| header.malformed(error))?;
+            }
+            is_top = false;
+        }
+    }
+    if is_top {
         // Missing, or empty.
         head.top_via()?;
     }
