@@ -19,6 +19,7 @@ use crate::time::{Instant, Timers};
 use crate::transaction::{ClientId, LIFETIME, Outgoing, Owner, ServerId, Slab, SlabId, Transactions};
 use crate::transport::{Ctx, Peer};
 use crate::upstream::TargetId;
+use bytes::Bytes;
 use cancel::{cancel_all, cancel_branch};
 use context::{Branch, BranchState, ResponseContext};
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,7 +105,12 @@ impl Proxy {
         self.contexts.len()
     }
 
-    /// Relays `request`, which waits for an answer as `server`, by `plan`.
+    /// Relays `request`, which waits for an answer as `server`, by `plan`. `trying`: its 100, if that is to be sent at once, unless an
+    /// answer is sure to come within 200 ms (RFC 3261 17.2.1).
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a request, where it came from, and what is to be done with it"
+    )]
     pub(crate) fn relay(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -113,13 +119,12 @@ impl Proxy {
         request: Request,
         source: Peer,
         plan: Plan,
+        trying: Option<Bytes>,
     ) -> Option<Silence> {
-        let is_invite = request.method() == Method::Invite;
         let id = ContextId(self.contexts.insert(ResponseContext::new(server, request, source, plan)));
         self.by_server.insert(server, id);
-        if is_invite {
-            // 17.2.1: a 100 unless an answer is sure to come within 200 ms.
-            self.respond_trying(ctx, transactions, id);
+        if let Some(trying) = trying {
+            transactions.respond(ctx, server, 100, trying);
         } else if let Some(context) = self.contexts.get_mut(id.0) {
             context.trying = Some(self.timers.arm(ctx.now + TRYING, Due::Trying(id)));
         }
@@ -297,7 +302,7 @@ impl Proxy {
         transactions: &mut Transactions,
         id: ContextId,
         status: u16,
-        response: bytes::Bytes,
+        response: Bytes,
     ) {
         self.abandon_branches(ctx, transactions, id);
         if let Some(context) = self.contexts.get_mut(id.0)

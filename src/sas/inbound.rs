@@ -56,7 +56,7 @@ impl Sas {
         let reserved = |config: &Config| is_emergency_call(config, &request);
         self.note_alias(via, from);
         if request.method() == Method::Register && self.serves_registers() {
-            return match self.undo_strict_routing(&request) {
+            return match self.undo_strict_routing(&request, &read) {
                 Some(restored) => self.serve_register(&restored, &Essentials::of(&restored), from, out),
                 None => self.serve_register(&request, &read, from, out),
             };
@@ -64,18 +64,21 @@ impl Sas {
         match self.transactions.on_request(&mut self.world.ctx(out), &request, Some(via), from, reserved) {
             RequestMatch::Absorbed => {}
             RequestMatch::Full => self.on_full(&request, from, out),
-            RequestMatch::StrayAck => match self.undo_strict_routing(&request) {
-                Some(restored) => self.relay_ack(&restored, from, out),
-                None => self.relay_ack(&request, from, out),
+            RequestMatch::StrayAck => match self.undo_strict_routing(&request, &read) {
+                Some(restored) => self.relay_ack(&restored, &Essentials::of(&restored), from, out),
+                None => self.relay_ack(&request, &read, from, out),
             },
-            RequestMatch::New(server) => match self.undo_strict_routing(&request) {
+            RequestMatch::New(server) => match self.undo_strict_routing(&request, &read) {
                 Some(restored) => {
-                    let source = self.settle_here(server, &restored, &Essentials::of(&restored), from, out);
-                    self.pass_on(server, restored, from, source, out);
+                    let read = Essentials::of(&restored);
+                    let source = self.settle_here(server, &restored, &read, from, out);
+                    let trying = source.and_then(|_| trying(&restored, &read, from));
+                    self.pass_on(server, restored, from, source, trying, out);
                 }
                 None => {
                     let source = self.settle_here(server, &request, &read, from, out);
-                    self.pass_on(server, request, from, source, out);
+                    let trying = source.and_then(|_| trying(&request, &read, from));
+                    self.pass_on(server, request, from, source, trying, out);
                 }
             },
         }
@@ -83,12 +86,12 @@ impl Sas {
 
     /// RFC 3261 16.4: a strict router has put our Record-Route value into the Request-URI, and the remote target last into
     /// Route. It is put back.
-    fn undo_strict_routing(&self, request: &Request) -> Option<Request> {
-        let target = request.addresses(HeaderName::Route).last()?.ok()?;
-        let uri = request.uri().ok()?;
-        if uri.user().is_some() || uri.param("lr").is_none() || !self.view().is_own(&uri) {
+    fn undo_strict_routing(&self, request: &Request, read: &Essentials<'_>) -> Option<Request> {
+        let uri = read.uri.as_ref().ok()?;
+        if uri.user().is_some() || uri.param("lr").is_none() || !self.view().is_own(uri) {
             return None;
         }
+        let target = request.addresses(HeaderName::Route).last()?.ok()?;
         let mut routes: Vec<&str> = request.values(HeaderName::Route).collect();
         routes.pop();
         let mut edits = Edits::new(request);
@@ -134,11 +137,12 @@ impl Sas {
         request: Request,
         from: Peer,
         source: Option<Source>,
+        trying: Option<Bytes>,
         out: &mut Actions,
     ) {
         let Some(source) = source else { return };
         match request.method() {
-            Method::Cancel => self.on_cancel(Arrival { server, request, from, source }, out),
+            Method::Cancel => self.on_cancel(Arrival { server, request, from, source, trying }, out),
             Method::Register => self.relay_register(server, request, from, out),
             Method::Options if request.max_forwards() == Ok(Some(0)) => {
                 // RFC 3261 16.3 step 3: the hop at which it ends answers.
@@ -164,14 +168,14 @@ impl Sas {
                     Some(Returned::Taken(context, client)) => self.on_taken(context, client, out),
                     None => {}
                 }
-                self.admit_or_relay(Arrival { server, request, from, source }, out);
+                self.admit_or_relay(Arrival { server, request, from, source, trying }, out);
             }
         }
     }
 
     /// What the proxy is to answer, it challenges itself.
     fn admit_or_relay(&mut self, arrival: Arrival, out: &mut Actions) {
-        let Arrival { server, request, from, source } = &arrival;
+        let Arrival { server, request, from, source, .. } = &arrival;
         if self.mode.state() == State::Emergency
             && let Err(away) = self.admit(request, *from, *source)
         {
@@ -235,10 +239,10 @@ impl Sas {
 
     /// RFC 3261 9.2 and 16.10.
     fn on_cancel(&mut self, arrival: Arrival, out: &mut Actions) {
-        let Arrival { server, request, from, source } = arrival;
-        let Some(invite) = self.transactions.invite_of(&request) else {
-            return self.relay_cancel(&Arrival { server, request, from, source }, out);
+        let Some(invite) = self.transactions.invite_of(&arrival.request) else {
+            return self.relay_cancel(&arrival, out);
         };
+        let Arrival { server, request, from, .. } = arrival;
         // 22.1: nobody can be asked for the password of a CANCEL, which is taken from "the same hop that sent the request being
         // canceled".
         let caller = self.proxy.source_of(invite);
@@ -258,7 +262,7 @@ impl Sas {
     /// 16.10: a CANCEL of nothing that we know is forwarded "statelessly", since the call may have gone there before our time. What
     /// comes of it cannot come back (RFC 6026 7.3), so its sender hears what is true here: 481 (9.2).
     fn relay_cancel(&mut self, arrival: &Arrival, out: &mut Actions) {
-        let Arrival { server, request, from, source } = arrival;
+        let Arrival { server, request, from, source, .. } = arrival;
         self.refuse(*server, request, *from, &Fault::new(481), out);
         if !is_loop(request, *source, &self.world.flows) {
             self.send_on(request, *from, *source, out);
@@ -356,6 +360,12 @@ impl Sas {
         let is_followed = self.world.config.sas.follow_redirects && response.status() / 100 == 3;
         if is_followed && of_phone() { redirect(response, &self.view()) } else { Vec::new() }
     }
+}
+
+/// The 100 of an INVITE that is passed on (RFC 3261 17.2.1), made while what was read of it is at hand.
+fn trying(request: &Request, read: &Essentials<'_>, from: Peer) -> Option<Bytes> {
+    let is_invite = request.method() == Method::Invite;
+    is_invite.then(|| ResponseBuilder::with_room(read, from.address, 100, "", 0).finish_or_500())
 }
 
 /// An INVITE that came back to us from the proxy that we sent it to.

@@ -6,13 +6,14 @@ use super::homecoming::Homecoming;
 use super::inbound::fault_of;
 use super::{Actions, Notice, Sas};
 use crate::headers::Method;
-use crate::message::{Fault, Request};
+use crate::message::{Essentials, Fault, Request, Rules};
 use crate::mode::{ModeEvent, State};
 use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, breadth_of, forward};
 use crate::routing::{Decision, Outcome, Query, Source, Step, decide};
 use crate::transaction::{ServerId, Unanswered};
 use crate::transport::{Outbox as _, Peer};
 use crate::upstream::{TargetId, UpstreamEvent};
+use bytes::Bytes;
 use std::time::Duration;
 
 /// In the emergency state a BYE, and any request to an address that we know nothing of, is answered 481 after this time
@@ -25,12 +26,14 @@ pub(super) struct Arrival {
     pub(super) request: Request,
     pub(super) from: Peer,
     pub(super) source: Source,
+    /// Its 100, if it is an INVITE.
+    pub(super) trying: Option<Bytes>,
 }
 
 impl Sas {
     /// Sends on, or answers, a request other than REGISTER, CANCEL and ACK.
     pub(super) fn relay(&mut self, arrival: Arrival, out: &mut Actions) {
-        let Arrival { server, request, from, source } = &arrival;
+        let Arrival { server, request, from, source, .. } = &arrival;
         let decision = decide(&self.query(request, *from, *source, false), &self.view());
         match decision.outcome {
             Outcome::Answer(200..=299) => self.answer_ok(*server, request, *from, out),
@@ -49,7 +52,7 @@ impl Sas {
 
     /// Hands a request with its targets to the proxy layer. `path`: with our Path.
     pub(super) fn start(&mut self, arrival: Arrival, decision: Decision, path: bool, out: &mut Actions) {
-        let Arrival { server, request, from, source } = arrival;
+        let Arrival { server, request, from, source, trying } = arrival;
         let Outcome::Forward(groups) = decision.outcome else {
             return;
         };
@@ -67,8 +70,15 @@ impl Sas {
             may_switch: true,
             patience: self.patience(&request, decision.step),
         };
-        let silence =
-            self.proxy.relay(&mut self.world.ctx(out), &mut self.transactions, server, request, from, plan);
+        let silence = self.proxy.relay(
+            &mut self.world.ctx(out),
+            &mut self.transactions,
+            server,
+            request,
+            from,
+            plan,
+            trying,
+        );
         if let Some(silence) = silence {
             self.on_silence(silence, out);
         }
@@ -116,8 +126,8 @@ impl Sas {
     }
 
     /// An ACK of a 2xx travels on its own, without a transaction (RFC 3261 16.11, 17.1.1.3).
-    pub(super) fn relay_ack(&mut self, ack: &Request, from: Peer, out: &mut Actions) {
-        if ack.validate().is_err() {
+    pub(super) fn relay_ack(&mut self, ack: &Request, read: &Essentials<'_>, from: Peer, out: &mut Actions) {
+        if ack.validate_read(&Rules::proxy(), read).is_err() {
             return self.on_dropped(from, out);
         }
         let source = self.view().source_of(ack, from);
