@@ -131,11 +131,14 @@ impl Connections {
     }
 
     /// Opens the connection `flow`. What comes of it is told later.
-    pub(crate) fn connect(&mut self, flow: FlowId, transport: Transport, to: SocketAddr) {
+    pub(crate) fn connect(&mut self, flow: FlowId, transport: Transport, to: SocketAddr, name: Option<&str>) {
         let (output, arrivals) = (self.output_of(flow), self.arrivals.clone());
         let tls = self.tls.clone();
+        // RFC 5922 7.1: the certificate has to name what was asked for, the domain or else the address.
+        let named = name.and_then(|name| ServerName::try_from(name.to_owned()).ok());
+        let identity = named.unwrap_or_else(|| ServerName::from(to.ip()));
         tokio::spawn(async move {
-            match timeout(PATIENCE, open(transport, to, tls)).await {
+            match timeout(PATIENCE, open(transport, to, identity, tls)).await {
                 Ok(Ok((stream, local))) => {
                     let opened = Event::FlowOpened { flow, transport, local, remote: Some(to) };
                     tell(&arrivals, opened).await;
@@ -181,6 +184,7 @@ async fn admit(stream: TcpStream, remote: SocketAddr, entrance: &Entrance, arriv
 async fn open(
     transport: Transport,
     to: SocketAddr,
+    identity: ServerName<'static>,
     tls: Option<TlsConnector>,
 ) -> io::Result<(Box<dyn Bytestream>, SocketAddr)> {
     let tls = match (transport, tls) {
@@ -196,8 +200,7 @@ async fn open(
     let local = stream.local_addr()?;
     Ok((
         match tls {
-            // RFC 5922 7.1: the certificate has to name what was asked for, which is an address.
-            Some(tls) => Box::new(tls.connect(ServerName::from(to.ip()), stream).await?),
+            Some(tls) => Box::new(tls.connect(identity, stream).await?),
             None => Box::new(stream),
         },
         local,
@@ -271,7 +274,7 @@ mod tests {
         let local = listener.local_addr().unwrap();
         connections.take_from(listener, plain(local));
         let ours = FlowId(FlowId::DIALLED);
-        connections.connect(ours, Transport::Tcp, local);
+        connections.connect(ours, Transport::Tcp, local, None);
         let (mut theirs, mut is_open) = (None, false);
         while theirs.is_none() || !is_open {
             match next(&mut queue).await {
@@ -319,9 +322,9 @@ mod tests {
         let (mut connections, mut queue) = Connections::new(None);
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let (flow, other) = (FlowId(FlowId::DIALLED), FlowId(FlowId::DIALLED | 1));
-        connections.connect(flow, Transport::Tcp, closed);
+        connections.connect(flow, Transport::Tcp, closed, None);
         assert_eq!(next_event(&mut queue).await, Event::FlowClosed { flow });
-        connections.connect(other, Transport::Tls, closed);
+        connections.connect(other, Transport::Tls, closed, None);
         assert_eq!(next_event(&mut queue).await, Event::FlowClosed { flow: other });
     }
 }

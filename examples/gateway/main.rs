@@ -235,7 +235,9 @@ impl Gateway {
     fn carry_out(&mut self, now: Instant, action: Action) {
         match action {
             Action::Send { flow, to, payload } => self.send(flow, to, payload),
-            Action::Connect { flow, transport, to } => self.connections.connect(flow, transport, to),
+            Action::Connect { flow, transport, to, name } => {
+                self.connections.connect(flow, transport, to, name.as_deref());
+            }
             Action::Close { flow } => self.connections.close(flow),
             Action::Notify(notice) => {
                 words::log(&notice);

@@ -69,6 +69,14 @@ impl Target {
         self.places.iter().any(|place| place.1 == address)
     }
 
+    /// Its name, if it has one and that leads to `place`.
+    fn name_at(&self, place: Place) -> Option<&str> {
+        match self.uri.as_uri().host()? {
+            Host::Name(name) if self.places.contains(&place) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether one of its addresses is on the host `ip`.
     pub(crate) fn is_on(&self, ip: IpAddr) -> bool {
         self.places.iter().any(|place| place.1.ip() == ip)
@@ -119,6 +127,12 @@ pub(crate) enum TargetRef {
 }
 
 impl Config {
+    /// The name of a proxy or gateway that is at `address`, if it has been configured by one.
+    pub(crate) fn name_at(&self, transport: Transport, address: SocketAddr) -> Option<&str> {
+        let mut targets = self.proxies.iter().chain(&self.gateways);
+        targets.find_map(|target| target.name_at((transport, address)))
+    }
+
     /// The proxies, in order of preference.
     #[must_use]
     pub fn proxies(&self) -> &[Target] {

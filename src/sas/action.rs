@@ -30,6 +30,9 @@ pub enum Action {
         transport: Transport,
         /// Where to.
         to: SocketAddr,
+        /// By TLS: the domain that the other end has to prove to be (RFC 5922 4 and 7.1), which is the host of the configured URI, not
+        /// what the DNS has made of it. None where nobody has named one: then it is the address.
+        name: Option<Box<str>>,
     },
     /// Close a connection, after what was sent on it before. It counts as closed already.
     Close {

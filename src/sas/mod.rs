@@ -105,8 +105,8 @@ impl Outbox for Actions {
         self.push(Action::Send { flow: peer.flow, to: peer.address, payload });
     }
 
-    fn connect(&mut self, flow: FlowId, transport: Transport, to: SocketAddr) {
-        self.push(Action::Connect { flow, transport, to });
+    fn connect(&mut self, flow: FlowId, transport: Transport, to: SocketAddr, name: Option<&str>) {
+        self.push(Action::Connect { flow, transport, to, name: name.map(Box::from) });
     }
 
     fn note_refusal(&mut self, request: &Request, fault: &Fault) {

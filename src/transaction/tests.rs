@@ -16,7 +16,7 @@ impl Outbox for Sent {
         self.0.push(payload);
     }
 
-    fn connect(&mut self, _: FlowId, _: Transport, _: SocketAddr) {}
+    fn connect(&mut self, _: FlowId, _: Transport, _: SocketAddr, _: Option<&str>) {}
 
     fn note_refusal(&mut self, _: &Request, _: &crate::message::Fault) {}
 }

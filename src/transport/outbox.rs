@@ -13,8 +13,8 @@ pub(crate) trait Outbox {
     /// Sends `payload` to `peer`, after everything that was sent before.
     fn send(&mut self, peer: Peer, payload: Bytes);
 
-    /// Opens a connection to `to`, which is `flow` from now on.
-    fn connect(&mut self, flow: FlowId, transport: Transport, to: SocketAddr);
+    /// Opens a connection to `to`, which is `flow` from now on. `name`: the domain that is there, if one is configured.
+    fn connect(&mut self, flow: FlowId, transport: Transport, to: SocketAddr, name: Option<&str>);
 
     /// Says that we have answered `request` with a refusal of our own.
     fn note_refusal(&mut self, request: &Request, fault: &Fault);
@@ -62,7 +62,7 @@ impl Ctx<'_> {
             return Some(flow);
         }
         let flow = self.flows.dial(self.now, transport, to, &self.config.limits)?;
-        self.out.connect(flow, transport, to);
+        self.out.connect(flow, transport, to, self.config.name_at(transport, to));
         Some(flow)
     }
 }

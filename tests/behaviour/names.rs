@@ -3,7 +3,8 @@
 use crate::rig::*;
 use sip_survivability::Notice;
 use sip_survivability::mode::State;
-use sip_survivability::resolve::{Answer, Unresolved};
+use sip_survivability::resolve::{Answer, Record, Srv, Unresolved};
+use sip_survivability::transport::Transport;
 
 fn named(rig: &mut Rig) {
     rig.know_service("pbx.example", &["a.pbx.example", "b.pbx.example"]);
@@ -195,12 +196,7 @@ fn a_proxy_that_we_are_ourselves_is_none() {
     rig.know_service("pbx.example", &["a.pbx.example"]);
     rig.dns.insert(
         "_sip._udp.pbx.example SRV".to_owned(),
-        vec![sip_survivability::resolve::Record::Srv(sip_survivability::resolve::Srv {
-            priority: 0,
-            weight: 0,
-            port: 5080,
-            target: "a.pbx.example".to_owned(),
-        })],
+        vec![Record::Srv(Srv { priority: 0, weight: 0, port: 5080, target: "a.pbx.example".to_owned() })],
     );
     rig.know("a.pbx.example", &[SAS]);
     rig.run(secs(5));
@@ -219,4 +215,20 @@ fn an_emergency_call_goes_out_once_the_gateway_has_an_address() {
     rig.run(secs(30));
     let sent = rig.feed(ALICE, request("INVITE", "sip:911@office.example", "e2"));
     one(&sent, &format!("INVITE {GATEWAY}"));
+}
+
+/// RFC 5922 7.1: by TLS the other end proves to be the domain that was asked for, which no answer of the DNS changes.
+#[test]
+fn a_proxy_on_tls_has_to_prove_the_name_that_was_configured() {
+    for (uri, name) in [("sips:pbx.example", Some("pbx.example")), ("sip:192.0.2.1;transport=tls", None)] {
+        let mut rig = Rig::cold(|settings| settings.proxy_set.targets = vec![uri.parse().unwrap()]);
+        rig.listen(Transport::Tls, "192.0.2.10:5081");
+        let service =
+            Record::Srv(Srv { priority: 0, weight: 0, port: 5061, target: "a.dc.example".to_owned() });
+        rig.dns.insert("_sips._tcp.pbx.example SRV".to_owned(), vec![service]);
+        rig.know("a.dc.example", &["192.0.2.1:0"]);
+        rig.run(millis(600));
+        let dialled = rig.dialled.first().unwrap();
+        assert_eq!((dialled.to, dialled.name.as_deref()), (address("192.0.2.1:5061"), name));
+    }
 }

@@ -105,11 +105,12 @@ impl Sent {
 }
 
 /// A connection that SAS has asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dialled {
     pub(crate) flow: FlowId,
     pub(crate) transport: Transport,
     pub(crate) to: SocketAddr,
+    pub(crate) name: Option<String>,
 }
 
 pub(crate) struct Rig {
@@ -239,7 +240,9 @@ impl Rig {
                     let answered = self.sas.handle(self.now, Event::Resolved { query, answer });
                     self.take(answered, sent);
                 }
-                Action::Connect { flow, transport, to } => self.dialled.push(Dialled { flow, transport, to }),
+                Action::Connect { flow, transport, to, name } => {
+                    self.dialled.push(Dialled { flow, transport, to, name: name.map(String::from) });
+                }
                 Action::Close { flow } => self.closed.push(flow),
                 _ => panic!("an action that nobody knows"),
             }

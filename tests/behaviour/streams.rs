@@ -87,7 +87,7 @@ fn an_answer_whose_connection_is_gone_opens_one_to_the_sent_by() {
     let sent = rig.stream(flow, by_tcp(&request("MESSAGE", BOB_URI, "m1")));
     assert_eq!(rig.close(flow), []);
     let answer = rig.feed_one(PROXY, sent[0].answer(200, ""));
-    let dialled = Dialled { flow: answer.flow, transport: Transport::Tcp, to: address(ALICE) };
+    let dialled = Dialled { flow: answer.flow, transport: Transport::Tcp, to: address(ALICE), name: None };
     assert_eq!((answer.brief(), rig.dialled.clone()), (format!("200 {ALICE}"), vec![dialled]));
     rig.close(answer.flow);
     rig.drain();
@@ -203,7 +203,7 @@ fn in_mid_call_a_broken_connection_is_opened_anew_to_the_contact() {
     assert_eq!(rig.close(bob), []);
     let contact = format!("sip:bob@{BOB};transport=tcp");
     let bye = rig.feed_one(ALICE, in_dialog("BYE", &contact, "b1", &[&format!("<sip:{SAS};lr>")]));
-    let dialled = Dialled { flow: bye.flow, transport: Transport::Tcp, to: address(BOB) };
+    let dialled = Dialled { flow: bye.flow, transport: Transport::Tcp, to: address(BOB), name: None };
     assert_eq!((bye.brief(), rig.dialled.clone()), (format!("BYE {BOB}"), vec![dialled]));
     assert_eq!(briefs(&rig.stream(bye.flow, bye.answer(200, ""))), [format!("200 {ALICE}")]);
     // And again by the same one.

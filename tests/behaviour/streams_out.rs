@@ -39,8 +39,8 @@ fn the_transport_of_a_uri_is_how_it_is_reached() {
     ] {
         let mut rig = listening(Rig::new());
         let sent = rig.feed(PROXY, from_to("MESSAGE", uri, "m1", PROXY, ""));
-        let dialled = Dialled { flow: sent[0].flow, transport, to: address(to) };
-        assert_eq!((briefs(&sent), &rig.dialled), (vec![format!("MESSAGE {to}")], &vec![dialled]));
+        let dialled = Dialled { flow: sent[0].flow, transport, to: address(to), name: None };
+        assert_eq!((briefs(&sent), &rig.dialled), (vec![format!("MESSAGE {to}")], &vec![dialled.clone()]));
         assert!(dialled.flow.is_dialled());
         let start = format!("SIP/2.0/{} {via};branch=z9hG4bK", transport.via_name());
         assert!(sent[0].header("Via").starts_with(&start), "{sent:#?}");
@@ -115,7 +115,7 @@ fn a_proxy_that_refuses_connections_is_lost() {
     let mut rig = behind(&format!("sip:{PROXY};transport=tcp"));
     rig.cut();
     for _ in 0..100 {
-        if let Some(last) = rig.dialled.last().copied() {
+        if let Some(last) = rig.dialled.last().cloned() {
             rig.close(last.flow);
         }
         rig.run(millis(100));
@@ -158,7 +158,7 @@ fn a_request_too_large_for_udp_goes_by_tcp() {
     let mut rig = listening(Rig::new());
     let sent = rig.feed(ALICE, large("INVITE", "i1"));
     let invite = one(&sent, &format!("INVITE {PROXY}"));
-    let dialled = Dialled { flow: invite.flow, transport: Transport::Tcp, to: address(PROXY) };
+    let dialled = Dialled { flow: invite.flow, transport: Transport::Tcp, to: address(PROXY), name: None };
     assert_eq!(rig.dialled, [dialled]);
     assert!(invite.header("Via").starts_with(&format!("SIP/2.0/TCP {SAS};")), "{invite:?}");
     assert_eq!(
