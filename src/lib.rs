@@ -120,4 +120,5 @@ pub mod transport;
 pub mod upstream;
 pub mod uri;
 
+pub use sas::journal;
 pub use sas::{Action, Actions, BoundContact, Event, Notice, Sas};

@@ -71,10 +71,8 @@ impl Target {
 
     /// Its name, if it has one and that leads to `place`.
     fn name_at(&self, place: Place) -> Option<&str> {
-        match self.uri.as_uri().host()? {
-            Host::Name(name) if self.places.contains(&place) => Some(name),
-            _ => None,
-        }
+        let Host::Name(name) = self.uri.as_uri().host()? else { return None };
+        self.places.contains(&place).then_some(name)
     }
 
     /// Whether one of its addresses is on the host `ip`.

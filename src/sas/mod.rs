@@ -7,6 +7,7 @@
 //! * `admission`: who is let in where the branch serves itself.
 //! * `homecoming`, `pacer`: what a returning proxy is told, and how fast.
 //! * `names`: proxies, gateways and next hops that are named, and have to be asked for.
+//! * `journal`: what the core was told, to be kept and lived through again.
 //! * `overload`: what is told to those for whom there is no room.
 //! * `watch`: the proxy set's health, the mode, and what their changes lead to.
 
@@ -16,6 +17,7 @@ mod drops;
 mod event;
 mod homecoming;
 mod inbound;
+pub mod journal;
 mod names;
 mod notice;
 mod overload;

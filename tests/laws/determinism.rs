@@ -3,6 +3,7 @@
 use crate::hold;
 use crate::life::{Life, life};
 use crate::support::branch::sas_seed;
+use sip_survivability::journal::{Reader, Writer};
 use sip_survivability::{Sas, time::Instant};
 
 fn digest(life: &Life) -> u64 {
@@ -19,12 +20,19 @@ fn a_journal_replays_byte_for_byte() {
     hold(24, life(40, 10), |life| {
         let lived = life.live(|_, _| {});
         let node = lived.branch.net.node(lived.branch.sas);
-        let mut again = Sas::new(lived.branch.config().clone(), sas_seed(life.seed), Instant::ZERO);
-        for (number, handled) in node.journal.as_ref().unwrap().iter().enumerate() {
-            let actions = again.handle(handled.now, handled.event.clone());
-            assert_eq!(actions, handled.actions, "event {number} at {:?}", handled.now);
+        let lived_through = node.journal.as_ref().unwrap();
+        let mut file = Vec::new();
+        let mut journal = Writer::start(sas_seed(life.seed), "", Instant::ZERO, &mut file);
+        lived_through.iter().for_each(|handled| journal.append(handled.now, &handled.event, &mut file));
+
+        let mut again = Sas::replay(lived.branch.config().clone(), Reader::open(&file).unwrap());
+        for (number, handled) in lived_through.iter().enumerate() {
+            let step = again.next().unwrap().unwrap();
+            assert_eq!((step.at, &step.event), (handled.now, &handled.event), "event {number}");
+            assert_eq!(step.actions, handled.actions, "event {number} at {:?}", handled.now);
         }
-        assert_eq!(again.next_timeout(), node.core().next_timeout());
-        assert_eq!(again.state(), node.state());
+        assert!(again.next().is_none());
+        assert_eq!(again.sas().next_timeout(), node.core().next_timeout());
+        assert_eq!(again.sas().state(), node.state());
     });
 }
