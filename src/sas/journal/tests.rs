@@ -2,6 +2,8 @@ use super::*;
 use crate::resolve::{Answer, Naptr, QueryId, Record, Srv};
 use crate::transport::{FlowId, Transport};
 use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::prelude::*;
 use std::time::Duration;
 
 fn events() -> Vec<(Instant, Event)> {
@@ -124,4 +126,40 @@ fn what_is_no_journal_is_told_from_one_of_another_version() {
     writer.check = 0;
     writer.append(Instant::ZERO, &Event::Tick, &mut file);
     assert_eq!(kind(&file), Err(JournalErrorKind::Meaningless));
+}
+
+/// A journal of one record, whatever is in it, that passes its check.
+fn with_body(body: &[u8]) -> Vec<u8> {
+    let mut file = Vec::new();
+    let writer = Writer::start([0; 32], "", Instant::ZERO, &mut file);
+    encode::bytes(&mut file, body);
+    file.extend(check(writer.check, body).to_le_bytes());
+    file
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_in_a_record_means_an_event_or_nothing(
+        kind in 0_u8..10,
+        fields in vec(prop_oneof![0_u8..8, any::<u8>()], 0..80),
+    ) {
+        let body = [&[kind, 7][..], &fields].concat();
+        let file = with_body(&body);
+        match Reader::open(&file).unwrap().next().unwrap() {
+            Ok((at, event)) => {
+                // What means something is the same when it is written again.
+                let mut again = Vec::new();
+                Writer::start([0; 32], "", Instant::ZERO, &mut again).append(at, &event, &mut again);
+                let read: Vec<_> = Reader::open(&again).unwrap().collect();
+                prop_assert_eq!(read, [Ok((at, event))]);
+            }
+            Err(error) => prop_assert_eq!(error.kind, JournalErrorKind::Meaningless),
+        }
+    }
+
+    #[test]
+    fn no_bytes_harm_a_reader(bytes in vec(any::<u8>(), 0..200)) {
+        let file = [&b"sip-surv\x01"[..], &bytes].concat();
+        prop_assert!(Reader::open(&file).is_err());
+    }
 }
