@@ -196,12 +196,10 @@ impl Agent {
                 None
             }
             Ok(Message::Response(response)) => {
-                let is_again_ok = response.is_success() && response.top_branch().is_some();
-                let copy = is_again_ok.then(|| response.clone());
-                match self.clients.on_response(&mut io.wire(self.address), response) {
-                    Some((purpose, response)) => self.on_response(io, purpose, response),
+                match self.clients.on_response(&mut io.wire(self.address), &response) {
+                    Some(purpose) => self.on_response(io, purpose, response),
                     None => {
-                        self.acknowledge_again(io, copy?);
+                        self.acknowledge_again(io, &response);
                         None
                     }
                 }
@@ -264,10 +262,10 @@ impl Agent {
     }
 
     /// A 2xx that comes again: the ACK was lost (RFC 3261 13.2.2.4).
-    fn acknowledge_again(&mut self, io: &mut Io<'_>, ok: Response) {
-        let is_invite = ok.cseq().is_ok_and(|cseq| cseq.method == "INVITE");
+    fn acknowledge_again(&mut self, io: &mut Io<'_>, ok: &Response) {
+        let is_invite = ok.is_success() && ok.cseq().is_ok_and(|cseq| cseq.method == "INVITE");
         if let Some(number) = number_of(ok.call_id().unwrap_or_default()).filter(|_| is_invite) {
-            self.acknowledge(io, number, &ok);
+            self.acknowledge(io, number, ok);
         }
     }
 

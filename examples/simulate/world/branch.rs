@@ -4,18 +4,19 @@ use super::agent::{Agent, Io};
 use super::log::{CallKind, Log, Outage, Watch};
 use super::net::{GATEWAY, Net, PBXS, Place, SAS, place_of};
 use super::pbx::Pbx;
-use super::phone::{Phone, index_of};
+use super::phone::Phone;
 use super::queue::Job;
 use super::scenario::{Scenario, Step, boot_time, steps, trouble};
 use super::{Plan, outcome};
 use bytes::Bytes;
 use sip_survivability::config::{Config, Settings, SurvivabilityMode};
 use sip_survivability::mode::State;
+use sip_survivability::registrar::Binding;
 use sip_survivability::rng::Rng;
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Transport};
 use sip_survivability::upstream::ProxyStatus;
-use sip_survivability::{Action, Actions, BoundContact, Event, Notice, Sas};
+use sip_survivability::{Action, Actions, Event, Notice, Sas};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Branch<'a> {
     pub config: Config,
     /// None while it is down.
     pub sas: Option<Sas>,
+    /// When it wants to be told of time.
+    sas_due: Option<Instant>,
     sas_starts: u64,
     actions: Actions,
     steps: Vec<(Instant, Step)>,
@@ -97,6 +100,7 @@ impl<'a> Branch<'a> {
             gateway_alarm: None,
             config: settings(plan.scenario).validate().expect("a configuration that works"),
             sas: None,
+            sas_due: None,
             sas_starts: 0,
             actions: Actions::new(),
             steps,
@@ -145,7 +149,7 @@ impl<'a> Branch<'a> {
     pub fn live(&mut self, progress: &mut impl FnMut(Instant)) {
         let end = Instant::ZERO + self.plan.span;
         loop {
-            let due = self.sas.as_ref().and_then(Sas::next_timeout).map(|due| due.max(self.now));
+            let due = self.sas_due.map(|due| due.max(self.now));
             let next = self.net.queue.next_at();
             let Some(at) = [due, next].into_iter().flatten().min().filter(|at| *at <= end) else { break };
             self.events += 1;
@@ -253,6 +257,7 @@ impl<'a> Branch<'a> {
             }
         }
         self.actions = actions;
+        self.sas_due = self.sas.as_ref().and_then(Sas::next_timeout);
         if let (Some(since), Some(sas)) = (self.log.returned, &self.sas)
             && sas.registrar().unconfirmed() == 0
         {
@@ -274,12 +279,12 @@ impl<'a> Branch<'a> {
                 }
             }
             Notice::UserBound(contact) | Notice::UserRefreshed(contact) => {
-                if let Some(phone) = phone_of(contact) {
+                if let Some(phone) = phone_of(&contact.binding) {
                     self.missing[phone as usize] = false;
                 }
             }
             Notice::UserUnbound(contact) | Notice::UserExpired(contact) => {
-                if let Some(phone) = phone_of(contact) {
+                if let Some(phone) = phone_of(&contact.binding) {
                     self.on_binding_gone(phone);
                 }
             }
@@ -318,8 +323,7 @@ impl<'a> Branch<'a> {
         let mut is_there = vec![false; self.phones.len()];
         let bindings = self.sas.iter().flat_map(|sas| sas.registrar().iter());
         for binding in bindings.filter(|binding| binding.expires_at > self.now) {
-            let user = binding.contact().user().and_then(index_of);
-            if let Some(there) = user.and_then(|phone| is_there.get_mut(phone as usize)) {
+            if let Some(there) = phone_of(binding).and_then(|phone| is_there.get_mut(phone as usize)) {
                 *there = true;
             }
         }
@@ -349,7 +353,7 @@ impl<'a> Branch<'a> {
             }
             Step::Wan(line) => self.net.wan = line,
             Step::StopSas => {
-                self.sas = None;
+                (self.sas, self.sas_due) = (None, None);
                 self.audit();
             }
             Step::StartSas => self.start_sas(),
@@ -458,6 +462,10 @@ impl<'a> Branch<'a> {
     }
 }
 
-fn phone_of(contact: &BoundContact) -> Option<u32> {
-    contact.binding.contact().user().and_then(index_of)
+/// Whose binding it is: nobody here is behind a NAT.
+fn phone_of(binding: &Binding) -> Option<u32> {
+    match place_of(binding.source) {
+        Some(Place::Phone(phone)) => Some(phone),
+        _ => None,
+    }
 }

@@ -8,7 +8,7 @@ use super::makes::Make;
 use super::net::{DOMAIN, GATEWAY, PBXS, SAS};
 use super::phone::{PASSWORD, index_of};
 use bytes::Bytes;
-use sip_survivability::auth::{Authenticator, Ha1, Policy, Role, Verdict};
+use sip_survivability::auth::{Algorithm, Authenticator, Ha1, Policy, Role, Verdict};
 use sip_survivability::headers::{Contact, HeaderName, Method, NameAddr};
 use sip_survivability::message::{Edits, Message, Request, Response, ResponseBuilder};
 use sip_survivability::time::Instant;
@@ -41,7 +41,9 @@ enum Route {
 
 impl Pbx {
     pub fn new(phones: u32, trunk_by_sas: bool, secret: [u8; 32]) -> Self {
-        let policy = Policy::new(DOMAIN.parse().expect("a realm"));
+        let mut policy = Policy::new(DOMAIN.parse().expect("a realm"));
+        // All that many phones know.
+        policy.algorithms = [Algorithm::Md5].into();
         let authenticator = Authenticator::new(policy, secret);
         Self { locations: vec![None; phones as usize], authenticator, trunk_by_sas }
     }

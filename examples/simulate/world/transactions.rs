@@ -66,7 +66,7 @@ impl Clients {
     }
 
     /// What a response comes to: nothing if it is a copy or nobody waits for it.
-    pub fn on_response(&mut self, wire: &mut Wire<'_>, response: Response) -> Option<(Purpose, Response)> {
+    pub fn on_response(&mut self, wire: &mut Wire<'_>, response: &Response) -> Option<Purpose> {
         let branch = response.top_branch().and_then(number_of)?;
         let index = self.0.iter().position(|client| client.branch == branch)?;
         let client = &mut self.0[index];
@@ -84,18 +84,18 @@ impl Clients {
             } else {
                 client.again = Some((wire.now + T2, T2));
             }
-            return Some((purpose, response));
+            return Some(purpose);
         }
         if client.is_invite && !response.is_success() {
             if let Ok(Message::Request(invite)) = Message::parse(client.request.clone()) {
-                let ack = RequestBuilder::ack(&invite, &response).unwrap_or_default();
+                let ack = RequestBuilder::ack(&invite, response).unwrap_or_default();
                 wire.send(client.to, ack.clone());
                 (client.ack, client.again, client.give_up) = (Some(ack), None, wire.now + GIVE_UP);
             }
         } else {
             self.0.swap_remove(index);
         }
-        Some((purpose, response))
+        Some(purpose)
     }
 
     /// Sends again what is due, and gives back what was given up, and to whom it had been sent.
