@@ -2,7 +2,7 @@
 
 use super::{Decision, Hop, Outcome, Query, Reason, Step, Target, View, address_of, own_routes};
 use crate::headers::{HeaderName, Method, NameAddr};
-use crate::upstream::TargetId;
+use crate::upstream::{ProxyStatus, TargetId};
 use crate::uri::Uri;
 
 pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
@@ -51,6 +51,13 @@ fn by_route(
         if is_dead {
             return skip_dead_hops(query, view, uri, own);
         }
+        // One of several is gone: what can be delivered without it is.
+        if is_gone(query, view, index) {
+            let past = skip_dead_hops(query, view, uri, own);
+            if matches!(past.outcome, Outcome::Forward(_)) {
+                return past;
+            }
+        }
         return to_proxy(view, index, own);
     }
     if let Some(address) = address_of(&route.uri) {
@@ -61,6 +68,15 @@ fn by_route(
     match view.upstream.candidates().next() {
         Some(TargetId(index)) if !is_dead => to_proxy(view, index, own),
         _ => skip_dead_hops(query, view, uri, own),
+    }
+}
+
+/// Whether this proxy is, though another one may serve. For an ACK, which nobody would rescue later, a doubt will do.
+fn is_gone(query: &Query<'_>, view: &View<'_>, index: usize) -> bool {
+    match view.upstream.status(TargetId(index)) {
+        ProxyStatus::Offline => true,
+        ProxyStatus::Suspect => query.request.method() == Method::Ack,
+        ProxyStatus::Unknown | ProxyStatus::Online | ProxyStatus::Overloaded => false,
     }
 }
 

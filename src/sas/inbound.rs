@@ -319,6 +319,9 @@ impl Sas {
         if !is_sound && super::watch::probe_of(response).is_none() {
             return self.on_dropped(from, out);
         }
+        if let Some(shortened) = self.past_dead_proxy(response) {
+            self.on_response(&shortened, from, out);
+        }
         match self.transactions.on_response(&mut self.world.ctx(out), response, via.as_ref()) {
             ResponseMatch::Absorbed => {}
             ResponseMatch::Pass(client, None) => {

@@ -3,6 +3,7 @@
 //! * `streams`: connections, from bytes to messages and from their beginning to their end.
 //! * `inbound`: from a datagram to a request or a response that somebody waits for.
 //! * `relay`: requests sent on, their silence, their rescue.
+//! * `shortcut`: answers to calls that ring when the proxy is lost.
 //! * `register`: REGISTER in both states.
 //! * `admission`: who is let in where the branch serves itself.
 //! * `homecoming`, `pacer`: what a returning proxy is told, and how fast.
@@ -24,6 +25,7 @@ mod overload;
 mod pacer;
 mod register;
 mod relay;
+mod shortcut;
 mod streams;
 mod watch;
 

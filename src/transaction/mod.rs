@@ -374,6 +374,13 @@ impl Transactions {
         Some((id, client.owner))
     }
 
+    /// Whether an INVITE that we sent with `branch` may yet have a response that matters: a first one, or its 2xx once more.
+    pub(crate) fn hears_invite(&self, branch: &str) -> bool {
+        let id = self.client_keys.get(self.hasher.client_key(branch, "INVITE"));
+        let client = id.and_then(|id| self.clients.get(id.0));
+        client.is_some_and(|client| !client.machine.is_completed())
+    }
+
     /// Matches a response with its topmost `via`, by that one's branch and its CSeq's method (RFC 3261 17.1.3).
     pub(crate) fn on_response(
         &mut self,

@@ -25,6 +25,7 @@ mod register;
 mod rescue;
 #[cfg(test)]
 mod rig;
+mod ringing;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]

@@ -117,3 +117,23 @@ fn a_gateway_that_rings_for_long_is_left_in_peace() {
     rig.feed(GATEWAY, first.answer(100, ""));
     assert_eq!(rig.run(secs(60)), []);
 }
+
+/// `sas.md` section 9, with another proxy left: what the route of a call leads through is gone all the same. An ACK most of all,
+/// which nobody rescues.
+#[test]
+fn a_call_by_way_of_the_proxy_that_is_gone_goes_past_it_while_the_other_one_serves() {
+    let routes = [format!("<sip:{SAS};lr>"), format!("<sip:{PROXY};lr>"), format!("<sip:{SAS};lr>")];
+    let routes = routes.each_ref().map(String::as_str);
+    let mut rig = Rig::with(proxies);
+    rig.bind("bob", BOB);
+    rig.up.remove(&address(PROXY));
+    rig.run(secs(7));
+    assert_eq!(rig.sas.state(), State::Normal);
+    for method in ["INFO", "ACK", "BYE"] {
+        let sent = rig.feed_one(ALICE, in_dialog(method, &format!("sip:bob@{BOB}"), method, &routes));
+        assert_eq!((sent.brief(), sent.all("Route").len()), (format!("{method} {BOB}"), 0));
+    }
+    // Where nothing else is known, the route is all there is.
+    let sent = rig.feed_one(ALICE, in_dialog("ACK", "sip:carol@203.0.113.7", "a2", &routes));
+    assert_eq!(sent.brief(), format!("ACK {PROXY}"));
+}
