@@ -252,12 +252,7 @@ impl Settings {
         )?;
         span("sas.maximum_dwell", sas.maximum_dwell, 0..=86_400_000)?;
         span("sas.registration_time", sas.registration_time, 0..=2_000_000_000)?;
-        ensure(
-            sas.registration_time.subsec_nanos() == 0,
-            "sas.registration_time",
-            &Millis(sas.registration_time),
-            "must be whole seconds",
-        )?;
+        whole_seconds("sas.registration_time", sas.registration_time)?;
         at_least_one("sas.return_rate", sas.return_rate as usize)?;
         span("sas.stale_binding_grace", sas.stale_binding_grace, 0..=2_000_000_000)?;
         for number in &sas.emergency_numbers {
@@ -274,6 +269,18 @@ impl Settings {
 
         at_least_one("registrar.max_users", registrar.max_users)?;
         at_least_one("registrar.max_contacts", registrar.max_contacts)?;
+        span("registrar.min_expires", registrar.min_expires, 0..=3_600_000)?;
+        whole_seconds("registrar.min_expires", registrar.min_expires)?;
+        span("registrar.max_expires", registrar.max_expires, 1_000..=2_000_000_000)?;
+        whole_seconds("registrar.max_expires", registrar.max_expires)?;
+        span("registrar.flow_timer", registrar.flow_timer, 0..=86_400_000)?;
+        whole_seconds("registrar.flow_timer", registrar.flow_timer)?;
+        ensure(
+            registrar.max_expires >= registrar.min_expires,
+            "registrar.max_expires",
+            &Millis(registrar.max_expires),
+            "must not be below registrar.min_expires",
+        )?;
         let keyring = auth.as_ref().map(Keyring::new).transpose()?;
         ensure(
             (500..=16_777_216).contains(&limits.max_message),
@@ -356,13 +363,20 @@ pub(super) fn span(
     let reason = match (millis.start(), millis.end()) {
         (10, 32_000) => "must be from 10ms to 32s",
         (10, _) => "must be from 10ms to 60s",
+        (1000, 2_000_000_000) => "must be from 1s to 2000000s",
         (1000, _) => "must be from 1s to 24h",
         (200_000, _) => "must be from 200s to 24h",
         (100, _) => "must be from 100ms to 2000000s",
         (_, 86_400_000) => "must be at most 24h",
+        (_, 3_600_000) => "must be at most 1h",
         _ => "must be at most 2000000s",
     };
     ensure(within, key, &Millis(value), reason)
+}
+
+/// What SIP counts in `delta-seconds`.
+fn whole_seconds(key: &'static str, value: Duration) -> Result<(), ConfigError> {
+    ensure(value.subsec_nanos() == 0, key, &Millis(value), "must be whole seconds")
 }
 
 /// A duration as a site writes it.

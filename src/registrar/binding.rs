@@ -80,7 +80,8 @@ pub struct Binding {
     pub updated_at: Instant,
     /// The CSeq number of that REGISTER.
     pub cseq: u32,
-    /// `reg-id`, if there is an instance: one of several flows of that device (RFC 5626 4.2).
+    /// `reg-id`, if there is an instance and RFC 5626 applies: one of several flows of that device. The instance and it name the
+    /// binding then (section 6); without it the contact's URI does.
     pub reg_id: Option<u32>,
     /// Who sent that REGISTER, which behind a NAT is where the user can be reached.
     pub source: SocketAddr,
@@ -126,6 +127,21 @@ impl Binding {
     /// The Path of others between the user and us, topmost first, to be used as Route (RFC 3327 5.3, 5.4).
     pub fn path(&self) -> impl Iterator<Item = &str> {
         self.texts.path()
+    }
+
+    /// Whether both are the same binding of an address of record, at whatever time.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (self.reg_id, other.reg_id) {
+            (None, None) => self.contact().equivalent(&other.contact()),
+            (a, b) => a == b && self.instance() == other.instance(),
+        }
+    }
+
+    /// Whether it is a flow from the user to us (RFC 5626) that is closed: nothing reaches the user by it (5.3, 7).
+    #[must_use]
+    pub fn is_lost_flow(&self) -> bool {
+        self.reg_id.is_some() && self.flow.is_none() && self.path().next().is_none()
     }
 
     /// The first 256 bytes of User-Agent.

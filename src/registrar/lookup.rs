@@ -104,6 +104,19 @@ impl<'a> View<'a> {
         bindings.find(|binding| self.sees(binding) && binding.contact().equivalent(uri))
     }
 
+    /// The flows of the instance that `binding` is one of (RFC 5626); `binding` alone where it is no flow.
+    #[must_use]
+    pub fn flows_of(&self, binding: &'a Binding) -> Vec<&'a Binding> {
+        if binding.reg_id.is_none() {
+            return vec![binding];
+        }
+        let all = self.registrar.table.of_user(binding.key()).map(|(_, binding)| binding);
+        all.filter(|other| {
+            self.sees(other) && other.reg_id.is_some() && other.instance() == binding.instance()
+        })
+        .collect()
+    }
+
     /// A binding whose REGISTER came from `source`.
     #[must_use]
     pub fn by_source(&self, source: SocketAddr) -> Option<&'a Binding> {

@@ -45,6 +45,7 @@ mod binding;
 mod former;
 mod index;
 mod lookup;
+mod outbound;
 mod plan;
 mod record;
 mod refusal;
@@ -61,7 +62,7 @@ pub use table::BindingId;
 
 use crate::config::{Config, Target};
 use crate::time::Instant;
-use crate::transport::FlowId;
+use crate::transport::{FlowId, Peer};
 use crate::uri::user_of;
 use former::Former;
 use std::collections::BTreeSet;
@@ -79,6 +80,8 @@ pub struct Registrar {
     former: Former,
     max_users: usize,
     max_contacts: usize,
+    min_expires: Duration,
+    max_expires: Duration,
     /// Emergency numbers and reserved users.
     reserved: BTreeSet<Box<str>>,
     /// The addresses of proxies and gateways.
@@ -99,6 +102,8 @@ impl Registrar {
             former: Former::new(config.registrar.max_users),
             max_users: config.registrar.max_users,
             max_contacts: config.registrar.max_contacts,
+            min_expires: config.registrar.min_expires,
+            max_expires: config.registrar.max_expires,
             reserved: reserved.map(|user| user.as_str().into()).collect(),
             infrastructure: infrastructure(config),
         }
@@ -142,6 +147,12 @@ impl Registrar {
     /// A flow is gone: its bindings stay, without a flow (`sas.md` 7.4). The work grows with the number of its bindings.
     pub fn on_flow_closed(&mut self, flow: FlowId) {
         self.table.forget_flow(flow);
+    }
+
+    /// What was sent to `peer` by a flow that is no connection could not be delivered: the flows of RFC 5626 that end there are as good
+    /// as closed (section 7), until they are registered again.
+    pub fn on_flow_failed(&mut self, peer: Peer) {
+        self.table.forget_peer(peer);
     }
 
     /// Whether a binding is reached by `flow`.

@@ -86,14 +86,14 @@ pub(super) fn plan(table: &Table, register: &Register<'_>, rules: &mut impl Rule
     }
     let stored: Vec<_> = table.of_user(&register.key).collect();
 
-    // Matches by URI come first for all contacts, so that none takes another's binding for that of an older address
-    // of the same device.
+    // Matches by what names a binding come first for all contacts, so that none takes another's binding for that of an older
+    // address of the same device.
     let mut taken = BTreeSet::new();
     let mut matches: Vec<_> =
-        all_asked.iter().map(|asked| (asked, take_by_uri(&stored, asked, &mut taken))).collect();
+        all_asked.iter().map(|asked| (asked, take_own(&stored, asked, &mut taken))).collect();
     let of_this_request = |b: &Binding| b.call_id() == register.call_id && b.cseq == register.cseq;
     let older_address =
-        |asked: &Asked<'_>, binding: &Binding| asked.is_instance_of(binding) && !of_this_request(binding);
+        |asked: &Asked<'_>, binding: &Binding| asked.supersedes(binding) && !of_this_request(binding);
     for (asked, found) in &mut matches {
         if found.is_none() {
             *found = stored.iter().copied().find(|(id, b)| !taken.contains(id) && older_address(asked, b));
@@ -111,9 +111,7 @@ pub(super) fn plan(table: &Table, register: &Register<'_>, rules: &mut impl Rule
             (None, None) => {}
             (None, Some((id, _))) => edits.push(Edit::Unbind(id)),
             (Some(new), None) => edits.push(Edit::Bind(new)),
-            (Some(new), Some((id, old))) if new.contact().equivalent(&old.contact()) => {
-                edits.push(Edit::Refresh(id, new));
-            }
+            (Some(new), Some((id, old))) if new.is_same_as(old) => edits.push(Edit::Refresh(id, new)),
             // The same device at a new address: for whoever keeps a copy, one contact goes and another comes.
             (Some(new), Some((id, _))) => edits.extend([Edit::Unbind(id), Edit::Bind(new)]),
         }
@@ -135,21 +133,31 @@ fn ordinary_refresh<'t>(
     asked: &Asked<'_>,
 ) -> Option<(BindingId, &'t Binding)> {
     let mut stored = table.of_user(&register.key);
-    let found = stored.next().filter(|(_, binding)| binding.contact() == asked.uri)?;
+    let is_it = |binding: &Binding| {
+        binding.contact() == asked.uri
+            && binding.reg_id == asked.reg_id
+            && (asked.reg_id.is_none() || asked.is_instance_of(binding))
+    };
+    let found = stored.next().filter(|(_, binding)| is_it(binding))?;
     stored.next().is_none().then_some(found)
 }
 
-/// The stored binding whose contact is that of `asked`: the same text rather than one that only means the same, since
-/// several may mean the same (RFC 3261 19.1.4 is not transitive).
-fn take_by_uri<'t>(
+/// The stored binding that `asked` names. A flow does so by instance and reg-id (RFC 5626 6), any other contact by its URI: the same
+/// text rather than one that only means the same, since several may mean the same (RFC 3261 19.1.4 is not transitive).
+fn take_own<'t>(
     stored: &[(BindingId, &'t Binding)],
     asked: &Asked<'_>,
     taken: &mut BTreeSet<BindingId>,
 ) -> Option<(BindingId, &'t Binding)> {
     let free = || stored.iter().copied().filter(|(id, _)| !taken.contains(id));
-    let found = free()
-        .find(|(_, b)| b.contact() == asked.uri)
-        .or_else(|| free().find(|(_, b)| b.contact().equivalent(&asked.uri)))?;
+    let found = if asked.reg_id.is_some() {
+        free().find(|(_, b)| asked.is_flow_of(b))?
+    } else {
+        let plain = || free().filter(|(_, b)| b.reg_id.is_none());
+        plain()
+            .find(|(_, b)| b.contact() == asked.uri)
+            .or_else(|| plain().find(|(_, b)| b.contact().equivalent(&asked.uri)))?
+    };
     taken.insert(found.0);
     Some(found)
 }
@@ -190,7 +198,7 @@ impl Registrar {
     }
 
     /// What has to go before `edits` fit: of the same user only, and only what is past its lifetime and kept because the
-    /// proxy is away. What is alive is never pushed out.
+    /// proxy is away, or a flow that is closed. What is alive is never pushed out.
     fn make_room(&self, now: Instant, key: &str, edits: &[Edit]) -> Result<Vec<BindingId>, Refusal> {
         let (mut bound, mut unbound, mut edited) = (0_usize, 0_usize, BTreeSet::new());
         for edit in edits {
@@ -216,7 +224,8 @@ impl Registrar {
         let mut past: Vec<_> = self
             .table
             .of_user(key)
-            .filter(|(id, binding)| binding.expires_at <= now && !edited.contains(id))
+            .filter(|(_, binding)| binding.expires_at <= now || binding.is_lost_flow())
+            .filter(|(id, _)| !edited.contains(id))
             .map(|(id, binding)| (binding.expires_at, id))
             .collect();
         if past.len() < excess {

@@ -5,7 +5,7 @@ use super::binding::{Binding, Changes, Home, Origin};
 use super::plan::{Rules, Verdict, plan};
 use super::refusal::Refusal;
 use super::request::{Asked, Register, Terms};
-use crate::headers::{Contact, NameAddr};
+use crate::headers::{Contact, HeaderName, NameAddr};
 use crate::message::{Essentials, Request, Response};
 use crate::time::Instant;
 use crate::transport::Peer;
@@ -47,7 +47,11 @@ impl Registrar {
         if !response.is_success() {
             return Ok(Changes::default());
         }
-        let register = Register::read(request, &Essentials::of(request), from, hosts, self.max_contacts)?;
+        // RFC 5626 6: "the registrar MUST include the outbound option-tag in a Require header field value in its response" where
+        // it has bound a flow.
+        let has_flows = || Ok(response.lists(HeaderName::Require, "outbound"));
+        let read = Essentials::of(request);
+        let register = Register::read(request, &read, from, hosts, self.max_contacts, has_flows)?;
         if self.is_reserved(&register.key) {
             return Err(Refusal::Reserved);
         }
@@ -94,7 +98,13 @@ impl Granted<'_> {
         let unlisted = || self.response.expires().unwrap_or(wanted);
         let find =
             |same: fn(&Uri<'_>, &Uri<'_>) -> bool| self.listed().find(|listed| same(&listed.uri, &asked.uri));
-        match find(|a, b| a.equivalent(b)).or_else(|| find(is_same_place)) {
+        // RFC 5626 6: flows are told apart by instance and reg-id, whatever their URIs.
+        let flow = || {
+            self.listed()
+                .find(|listed| listed.reg_id() == asked.reg_id && listed.instance() == asked.instance)
+        };
+        let of_flow = asked.reg_id.and_then(|_| flow());
+        match of_flow.or_else(|| find(|a, b| a.equivalent(b))).or_else(|| find(is_same_place)) {
             Some(listed) => listed.expires().unwrap_or_else(unlisted),
             None => match self.listed().filter_map(|listed| listed.expires()).max() {
                 Some(longest) => longest.min(wanted),

@@ -3,6 +3,7 @@
 
 use super::Registrar;
 use super::binding::{Binding, Changes, Home, Origin};
+use super::outbound;
 use super::plan::{Rules, Verdict, plan};
 use super::refusal::Refusal;
 use super::request::{Asked, Register, Terms};
@@ -24,13 +25,18 @@ pub struct Registered {
     pub contacts: Vec<CurrentContact>,
     /// The Path to echo (RFC 3327 5.3); empty unless the user agent says that it knows Path.
     pub path: Vec<Box<str>>,
+    /// The contact is a flow, and its sender is to know that (RFC 5626 6).
+    pub is_outbound: bool,
     /// What has changed.
     pub changes: Changes,
 }
 
 impl Registered {
-    /// Adds the Contact and Path header fields of the 200 to `response` (RFC 3261 10.3 step 8, RFC 3327 5.3).
+    /// Adds the Contact, Path and Require header fields of the 200 to `response` (RFC 3261 10.3 step 8, RFC 3327 5.3, RFC 5626 6).
     pub fn write_to(&self, mut response: ResponseBuilder) -> ResponseBuilder {
+        if self.is_outbound {
+            response = response.header(HeaderName::Require, "outbound");
+        }
         for value in &self.path {
             response = response.header(HeaderName::Path, value);
         }
@@ -45,6 +51,7 @@ pub(crate) struct Accepted<'r> {
     request: &'r Request,
     key: Cow<'r, str>,
     now: Instant,
+    pub(crate) is_outbound: bool,
     pub(crate) changes: Changes,
 }
 
@@ -71,6 +78,9 @@ impl<'r> Accepted<'r> {
     }
 
     pub(crate) fn write_to(&self, mut response: ResponseBuilder) -> ResponseBuilder {
+        if self.is_outbound {
+            response = response.header(HeaderName::Require, "outbound");
+        }
         for value in self.path() {
             response = response.header(HeaderName::Path, value);
         }
@@ -83,6 +93,7 @@ impl From<Accepted<'_>> for Registered {
         Self {
             contacts: accepted.contacts().collect(),
             path: accepted.path().map(Box::from).collect(),
+            is_outbound: accepted.is_outbound,
             changes: accepted.changes,
         }
     }
@@ -170,7 +181,8 @@ impl Registrar {
     /// * `grant` decides each lifetime from the one asked for, which is `None` where the request names none. It is not
     ///   asked for removals. What it gives counts in whole seconds, and as one second at least.
     ///
-    /// A contact is that of a binding if the URIs are equivalent, or if both name the same instance and `reg-id`. A binding with
+    /// A contact is that of a binding if the URIs are equivalent or, where RFC 5626 applies, if both name the same instance and
+    /// `reg-id`. One that is no flow replaces all others of its instance. A binding with
     /// the same Call-ID and no lower CSeq fails the request, except from the same device, which is the same instance or the
     /// same IP address: a lower CSeq is its reboot, and an equal one leaves the binding as it is.
     ///
@@ -200,13 +212,20 @@ impl Registrar {
         home: Home,
         grant: impl FnMut(Option<Duration>) -> Duration,
     ) -> Result<Accepted<'r>, Refusal> {
-        let register = Register::read(request, read, from, hosts, self.max_contacts)?;
+        let has_flows = || outbound::applies(request, read);
+        let register = Register::read(request, read, from, hosts, self.max_contacts, has_flows)?;
         if self.is_reserved(&register.key) {
             return Err(Refusal::Reserved);
         }
+        register.check_lifetimes(self.min_expires)?;
+        outbound::check(register.asked())?;
+        let is_outbound = register.has_flow() && outbound::is_supported(request);
+        let max_expires = self.max_expires;
+        let mut grant = grant;
+        let grant = |asked| grant(asked).min(max_expires);
         let plan = plan(&self.table, &register, &mut Local { register: &register, now, home, grant })?;
         let changes = self.commit(now, &register.key, plan)?;
-        Ok(Accepted { registrar: self, request, key: register.key, now, changes })
+        Ok(Accepted { registrar: self, request, key: register.key, now, is_outbound, changes })
     }
 }
 

@@ -7,7 +7,7 @@ use super::binding::{Binding, Home, Origin};
 use super::index::{Entry, Index, MAX_SLOTS, Name, Names};
 use crate::slab::{Slab, SlabId};
 use crate::time::{Instant, TimerId, Timers};
-use crate::transport::FlowId;
+use crate::transport::{FlowId, Peer};
 use crate::uri::{Host, Scheme, Uri, user_of};
 use std::hash::Hasher as _;
 use std::net::{IpAddr, SocketAddr};
@@ -168,6 +168,21 @@ impl Table {
         let slots: Vec<_> = self.flows.named(name).collect();
         for slot in slots {
             if let Some(row) = self.rows.at_mut(slot).filter(|row| row.binding.flow == Some(flow)) {
+                row.binding.flow = None;
+                self.flows.remove(name, Entry { rank: 0, serial: row.serial, slot });
+            }
+        }
+    }
+
+    /// Forgets the flow of those bindings on `peer.flow` that are flows to `peer.address`.
+    pub(super) fn forget_peer(&mut self, peer: Peer) {
+        let slots: Vec<_> = self.sources.named(source_name(self.names, peer.address)).collect();
+        let name = flow_name(self.names, peer.flow);
+        for slot in slots {
+            let is_there = |binding: &Binding| {
+                binding.source == peer.address && binding.flow == Some(peer.flow) && binding.reg_id.is_some()
+            };
+            if let Some(row) = self.rows.at_mut(slot).filter(|row| is_there(&row.binding)) {
                 row.binding.flow = None;
                 self.flows.remove(name, Entry { rank: 0, serial: row.serial, slot });
             }

@@ -1,5 +1,6 @@
 //! Requests outside a dialog (`sas.md` 4.2-4.4).
 
+use super::flow::{self, ByToken};
 use super::{Decision, Outcome, Query, Reason, Source, Step, Target, View, address_of, own_routes};
 use crate::headers::{HeaderName, Method};
 use crate::registrar::{Binding, Standing};
@@ -21,6 +22,11 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
         && let Some(number) = view.config.emergency_number(&uri)
     {
         return emergency_call(query, view, &uri, number, reasons);
+    }
+    match flow::decide(query, view) {
+        ByToken::Silent => {}
+        ByToken::Decided(decision) => return decision,
+        ByToken::Gone => return flow::gone(),
     }
     // 2.1: phones ask us whether we are there. With a user in it the question may be for somebody else.
     if query.request.method() == Method::Options && asks_us(query, view, &uri) {
@@ -237,7 +243,7 @@ pub(super) fn find<'a>(view: &View<'a>, uri: &Uri<'_>) -> (Vec<&'a Binding>, Rea
         contact.equivalent(uri) || (contact.user() == uri.user() && contact.host_port() == uri.host_port())
     };
     match view.registrar.by_contact(uri).filter(|binding| !view.is_own(uri) && is_contact(binding)) {
-        Some(binding) => (vec![binding], Reason::ContactRegistered),
+        Some(binding) => (view.registrar.flows_of(binding), Reason::ContactRegistered),
         None => (view.registrar.bindings(uri, view.home).collect(), Reason::UserRegistered),
     }
 }
@@ -267,11 +273,26 @@ fn database(
     })
 }
 
-/// `sas.md` 7.3: in the order of q, equal q at once.
+/// `sas.md` 7.3: in the order of q, equal q at once, but of one instance never more than one at a time (RFC 5626 7).
 pub(super) fn by_preference(bindings: &[&Binding], view: &View<'_>) -> Vec<Vec<Target>> {
     let same_q = |a: &&Binding, b: &&Binding| a.q == b.q;
-    let reachable = |group: &[&Binding]| {
-        group.iter().filter_map(|binding| Target::user(binding, view)).collect::<Vec<_>>()
-    };
-    bindings.chunk_by(same_q).map(reachable).filter(|group| !group.is_empty()).collect()
+    let mut seen: Vec<&str> = Vec::new();
+    let mut groups = Vec::new();
+    for same in bindings.chunk_by(same_q) {
+        let mut group = Vec::new();
+        for &binding in same {
+            group.extend(match binding.instance() {
+                None => Target::user(binding, view),
+                Some(instance) if seen.contains(&instance) => None,
+                Some(instance) => {
+                    seen.push(instance);
+                    let ways = bindings.iter().copied().filter(|other| other.instance() == Some(instance));
+                    Target::instance(ways, view)
+                }
+            });
+        }
+        groups.push(group);
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
 }

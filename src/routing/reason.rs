@@ -87,6 +87,12 @@ named! {
         NamesAddress => "names_address",
         /// The Request-URI names a host that only the proxy could resolve.
         NamesUnknownHost => "names_unknown_host",
+        /// A Route of ours names the flow to take (RFC 5626 5.3.1).
+        FlowNamed => "flow_named",
+        /// A Route of ours names a flow that is gone.
+        FlowGone => "flow_gone",
+        /// A Route with our name names a flow as we never did.
+        FlowForged => "flow_forged",
         /// A Route leads there.
         RouteLeadsThere => "route_leads_there",
         /// The next hop of the route set is a proxy that is lost.

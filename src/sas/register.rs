@@ -133,6 +133,9 @@ impl Sas {
     ) -> (u16, Bytes) {
         let registration_time = self.world.config.sas.registration_time;
         let is_sound = request.validate_read(&REGISTRAR, read).and_then(|()| self.check_domain(read));
+        let is_connected = self.world.flows.is_reliable(from.flow);
+        let flow_timer =
+            Some(self.world.config.registrar.flow_timer).filter(|t| is_connected && !t.is_zero());
         let rng = &mut self.world.rng;
         let grant = |asked: Option<Duration>| granted(asked, registration_time, rng);
         let accepted = is_sound.and_then(|()| {
@@ -152,7 +155,13 @@ impl Sas {
             Ok(accepted) => {
                 let response =
                     ResponseBuilder::with_room(read, from.address, 200, tag.as_str(), CONTACT_ROOM);
-                let response = accepted.write_to(pass.confirm(response)).finish_or_500();
+                let mut response = accepted.write_to(pass.confirm(response));
+                // RFC 5626 5.4 and 6: who has a connection to us is told how often to say that it is there.
+                if let Some(timer) = flow_timer.filter(|_| accepted.is_outbound && read.only_via().is_some())
+                {
+                    response = response.header(HeaderName::FlowTimer, timer.as_secs());
+                }
+                let response = response.finish_or_500();
                 out.extend(accepted.changes.iter().map(Notice::changed));
                 (200, response)
             }

@@ -117,6 +117,7 @@ impl Sas {
         Query {
             request,
             source,
+            from,
             state: self.mode.state(),
             // A proxy of which not even the address is known answers nobody.
             rescue: rescue || self.has_unresolved_proxies_only(),
@@ -173,6 +174,7 @@ impl Sas {
             let target = TargetId(index);
             self.tell_upstream(UpstreamEvent::TransportFailed { target }, out);
         }
+        self.registrar.on_flow_failed(peer);
         for unanswered in self.transactions.on_send_failed(peer) {
             self.on_unanswered(unanswered, SilenceKind::TransportFailed, out);
         }

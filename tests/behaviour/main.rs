@@ -20,6 +20,8 @@ mod hostile;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod outbound;
+#[cfg(test)]
 mod register;
 #[cfg(test)]
 mod rescue;

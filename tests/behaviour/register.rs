@@ -293,3 +293,66 @@ fn a_register_that_the_proxy_has_is_not_answered_twice_when_the_state_changes() 
     let again = rig.feed_one(BOB, reg(1));
     assert_eq!(again.text, of(&rescued, "200")[0].text);
 }
+
+/// RFC 3261 10.3 step 7: "greater than zero AND smaller than one hour AND less than a registrar-configured minimum".
+#[test]
+fn an_interval_that_is_too_brief_is_refused_with_the_least_that_is_not() {
+    let mut rig = Rig::lost_with(|settings| settings.registrar.min_expires = secs(60));
+    let asks = |lines: &str| format!("Contact: <sip:bob@{BOB}>{lines}");
+    for (cseq, lines) in
+        (1..).zip([";expires=59\r\n", "\r\nExpires: 1\r\n", ";expires=30\r\nExpires: 3600\r\n"])
+    {
+        let refused = rig.feed_one(BOB, register("bob", BOB, &asks(lines), cseq));
+        assert_eq!((refused.brief(), refused.header("Min-Expires")), (format!("423 {BOB}"), "60"), "{lines}");
+        assert_eq!(rig.sas.registrar().len(), 0);
+    }
+    // One of several is enough: a registrar does all or nothing.
+    let two = format!("{}Contact: <sip:bob@{CAROL}>;expires=5\r\n", asks("\r\n"));
+    assert_eq!(rig.feed_one(BOB, register("bob", BOB, &two, 7)).brief(), format!("423 {BOB}"));
+    for (cseq, lines) in (8..).zip([";expires=60\r\n", "\r\n", ";expires=junk\r\n"]) {
+        let granted = rig.feed_one(BOB, register("bob", BOB, &asks(lines), cseq));
+        assert_eq!(granted.brief(), format!("200 {BOB}"), "{lines}");
+        let left = rig.sas.registrar().iter().next().unwrap().expires_at - rig.now;
+        assert!(left <= secs(20), "what is granted is short all the same: {left:?}");
+    }
+    let removed = rig.feed_one(BOB, register("bob", BOB, &asks(";expires=0\r\n"), 12));
+    assert_eq!((removed.brief(), rig.sas.registrar().len()), (format!("200 {BOB}"), 0));
+}
+
+/// RFC 3261 10.3 step 7: an hour and more may not be refused, whatever the minimum. Nor is it granted beyond the maximum.
+#[test]
+fn no_more_is_granted_than_the_longest_lifetime() {
+    let mut rig = Rig::lost_with(|settings| {
+        settings.sas.registration_time = secs(0);
+        settings.registrar.min_expires = secs(3600);
+    });
+    let lines = |expires: u32| format!("Contact: <sip:bob@{BOB}>;expires={expires}\r\n");
+    assert_eq!(rig.feed_one(BOB, register("bob", BOB, &lines(3599), 1)).brief(), format!("423 {BOB}"));
+    for (cseq, expires) in (2..).zip([3600, 7200, u32::MAX]) {
+        let ok = rig.feed_one(BOB, register("bob", BOB, &lines(expires), cseq));
+        assert_eq!(ok.header("Contact"), format!("<sip:bob@{BOB}>;expires=3600"));
+    }
+}
+
+/// RFC 6140: contacts that stand for many users are not served, and nobody is left to believe that they are.
+#[test]
+fn bulk_contacts_are_refused() {
+    let mut rig = Rig::lost();
+    let bulk = format!("Contact: <sip:{BOB};bnc>\r\n");
+    let required = rig.feed_one(BOB, register("bob", BOB, &format!("Require: gin\r\n{bulk}"), 1));
+    assert_eq!((required.brief(), required.header("Unsupported")), (format!("420 {BOB}"), "gin"));
+    let proxied = rig.feed_one(BOB, register("bob", BOB, &format!("Proxy-Require: gin\r\n{bulk}"), 2));
+    assert_eq!((proxied.brief(), proxied.header("Unsupported")), (format!("420 {BOB}"), "gin"));
+    let silent = rig.feed_one(BOB, register("bob", BOB, &bulk, 3));
+    assert_eq!((silent.brief(), rig.sas.registrar().len()), (format!("400 {BOB}"), 0));
+    assert!(silent.line().ends_with("Bulk Contacts Are Not Served"), "{silent:?}");
+}
+
+#[test]
+fn bulk_contacts_that_the_proxy_has_granted_are_not_taken_for_one() {
+    let mut rig = Rig::new();
+    let bulk = format!("Contact: <sip:{BOB};bnc>\r\n");
+    let relayed = rig.feed_one(BOB, register("bob", BOB, &format!("Require: gin\r\n{bulk}"), 1));
+    let ok = rig.feed_one(PROXY, relayed.answer(200, &bulk));
+    assert_eq!((ok.brief(), rig.sas.registrar().len()), (format!("200 {BOB}"), 0));
+}
