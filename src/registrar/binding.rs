@@ -83,6 +83,8 @@ pub struct Binding {
     /// `reg-id`, if there is an instance and RFC 5626 applies: one of several flows of that device. The instance and it name the
     /// binding then (section 6); without it the contact's URI does.
     pub reg_id: Option<u32>,
+    /// The era of its instance's temporary GRUUs; 0 without an instance.
+    pub(super) era: u64,
     /// Who sent that REGISTER, which behind a NAT is where the user can be reached.
     pub source: SocketAddr,
     /// The flow that the REGISTER came in on; `None` once that is closed.
@@ -122,6 +124,18 @@ impl Binding {
     #[must_use]
     pub fn instance(&self) -> Option<&str> {
         Some(self.texts.instance()).filter(|urn| !urn.is_empty())
+    }
+
+    /// The public GRUU that the proxy has made for it (RFC 5627 5.2), for [`Uri::parse`].
+    #[must_use]
+    pub fn pub_gruu(&self) -> Option<&str> {
+        Some(self.texts.pub_gruu()).filter(|gruu| !gruu.is_empty())
+    }
+
+    /// The latest temporary GRUU that the proxy has made for it, for [`Uri::parse`].
+    #[must_use]
+    pub fn temp_gruu(&self) -> Option<&str> {
+        Some(self.texts.temp_gruu()).filter(|gruu| !gruu.is_empty())
     }
 
     /// The Path of others between the user and us, topmost first, to be used as Route (RFC 3327 5.3, 5.4).

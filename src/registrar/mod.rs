@@ -43,6 +43,7 @@
 
 mod binding;
 mod former;
+mod gruu;
 mod index;
 mod lookup;
 mod outbound;
@@ -55,7 +56,7 @@ mod table;
 mod texts;
 
 pub use binding::{Binding, BindingChange, ChangeKind, Changes, Home, Origin};
-pub use lookup::{Standing, View};
+pub use lookup::{Named, Standing, View};
 pub use refusal::Refusal;
 pub use register::{CurrentContact, Registered};
 pub use table::BindingId;
@@ -65,6 +66,7 @@ use crate::time::Instant;
 use crate::transport::{FlowId, Peer};
 use crate::uri::user_of;
 use former::Former;
+use gruu::Mint;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -78,6 +80,7 @@ use table::Table;
 pub struct Registrar {
     table: Table,
     former: Former,
+    mint: Mint,
     max_users: usize,
     max_contacts: usize,
     min_expires: Duration,
@@ -100,6 +103,7 @@ impl Registrar {
         Self {
             table: Table::new(secret),
             former: Former::new(config.registrar.max_users),
+            mint: Mint::new(secret),
             max_users: config.registrar.max_users,
             max_contacts: config.registrar.max_contacts,
             min_expires: config.registrar.min_expires,

@@ -166,19 +166,50 @@ impl Registrar {
     /// Carries out a plan, all of it or nothing. Removals come first.
     pub(super) fn commit(&mut self, now: Instant, key: &str, plan: Plan) -> Result<Changes, Refusal> {
         let mut edits = match plan {
-            Plan::Renew(id, binding) => {
+            Plan::Renew(id, mut binding) => {
+                self.settle_era(now, key, &mut binding);
                 self.table.replace(id, binding.clone());
                 return Ok(Changes::renewed(binding));
             }
             Plan::Any(edits) => edits,
         };
         let mut changes = Vec::with_capacity(edits.len());
-        for id in self.make_room(now, key, &edits)? {
+        let in_the_way = self.make_room(now, key, &edits)?;
+        for edit in &mut edits {
+            if let Edit::Bind(binding) | Edit::Refresh(_, binding) = edit {
+                self.settle_era(now, key, binding);
+            }
+        }
+        for id in in_the_way {
             changes.extend(self.drop_binding(id, ChangeKind::Expired));
         }
         edits.sort_by_key(|edit| !matches!(edit, Edit::Unbind(_)));
         changes.extend(edits.into_iter().filter_map(|edit| self.carry_out(edit)));
         Ok(changes.into())
+    }
+
+    /// Gives the temporary GRUUs of `binding`, which is about to be stored, their era (RFC 5627 5.1).
+    fn settle_era(&mut self, now: Instant, key: &str, binding: &mut Binding) {
+        let Some(instance) = binding.instance().filter(|_| binding.era == 0) else {
+            return;
+        };
+        let of_instance = |other: &Binding| other.instance() == Some(instance) && other.expires_at > now;
+        let others = || self.table.of_user(key).filter(|(_, other)| of_instance(other));
+        // "the registrar checks for any existing contacts registered to the same AOR, instance ID, and if the contact in the REGISTER
+        // request is registering a flow, reg-id. If there is at least one, the registrar finds the one that was most recently
+        // registered, and examines the Call-ID"
+        let before = others().filter(|(_, other)| binding.reg_id.is_none() || other.reg_id == binding.reg_id);
+        let before = before.max_by_key(|(_, other)| other.updated_at).map(|(_, other)| other);
+        let lasts = before.is_none_or(|before| {
+            before.call_id() == binding.call_id()
+                // Another contact of the same request has been here.
+                || (before.cseq == binding.cseq && before.updated_at == binding.updated_at)
+        });
+        let era = others().map(|(_, other)| other.era).find(|era| *era != 0).filter(|_| lasts);
+        let ids: Vec<_> = if era.is_some() { Vec::new() } else { others().map(|(id, _)| id).collect() };
+        let era = era.unwrap_or_else(|| self.table.next_era());
+        ids.into_iter().for_each(|id| self.table.set_era(id, era));
+        binding.era = era;
     }
 
     fn carry_out(&mut self, edit: Edit) -> Option<BindingChange> {

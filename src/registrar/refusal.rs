@@ -30,6 +30,9 @@ pub enum Refusal {
     /// More contacts than one are to be made, and one of them is a flow (RFC 5626 6): 400.
     #[error("A Flow Must Be The Only Contact")]
     SeveralFlows,
+    /// A contact with an instance that is no SIP URI, or that leads back to the address of record (RFC 5627 5.1): 403.
+    #[error("Contact Leads Back To The Address Of Record")]
+    LoopingContact,
     /// `*` with other contacts, or without an Expires of 0 (RFC 3261 10.3 step 6): 400.
     #[error("Contact * Must Stand Alone With Expires 0")]
     Star,
@@ -53,7 +56,7 @@ impl Refusal {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Field(_) | Self::Star | Self::BulkContact | Self::SeveralFlows => 400,
-            Self::Reserved => 403,
+            Self::Reserved | Self::LoopingContact => 403,
             Self::NoSuchUser => 404,
             Self::TooBrief(_) => 423,
             Self::FirstHopLacksOutbound => 439,

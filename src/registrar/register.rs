@@ -3,6 +3,7 @@
 
 use super::Registrar;
 use super::binding::{Binding, Changes, Home, Origin};
+use super::gruu::{self, Issue};
 use super::outbound;
 use super::plan::{Rules, Verdict, plan};
 use super::refusal::Refusal;
@@ -52,6 +53,8 @@ pub(crate) struct Accepted<'r> {
     key: Cow<'r, str>,
     now: Instant,
     pub(crate) is_outbound: bool,
+    /// If GRUUs are to be told.
+    issue: Option<Issue>,
     pub(crate) changes: Changes,
 }
 
@@ -63,9 +66,10 @@ impl<'r> Accepted<'r> {
             None => (None, Some(self.registrar.table.of_user(&self.key).map(|(_, binding)| binding))),
         };
         let bindings = only.into_iter().chain(all.into_iter().flatten());
-        bindings
-            .filter(move |binding| binding.expires_at > now)
-            .map(move |binding| CurrentContact::of(binding, now))
+        bindings.filter(move |binding| binding.expires_at > now).map(move |binding| match self.issue {
+            Some(issue) => self.registrar.with_gruus(issue, binding, now),
+            None => CurrentContact::of(binding, now),
+        })
     }
 
     fn path(&self) -> impl Iterator<Item = &'r str> {
@@ -110,6 +114,8 @@ pub struct CurrentContact {
     pub q: u16,
     /// The flow of its device (RFC 5626 4.2).
     pub reg_id: Option<u32>,
+    /// Its public and its temporary GRUU, for who knows RFC 5627.
+    pub gruus: Option<[Box<str>; 2]>,
 }
 
 impl CurrentContact {
@@ -122,6 +128,7 @@ impl CurrentContact {
             expires: u32::try_from(left).unwrap_or(u32::MAX).max(1),
             q: binding.q,
             reg_id: binding.reg_id,
+            gruus: None,
         }
     }
 
@@ -159,6 +166,12 @@ impl CurrentContact {
         if let Some(reg_id) = self.reg_id {
             text.push_str(";reg-id=");
             push_decimal(text, reg_id.into());
+        }
+        // RFC 5627 7: quoted strings, in which no URI has anything to escape.
+        if let Some([public, temporary]) = &self.gruus {
+            for part in [";pub-gruu=\"", public, "\";temp-gruu=\"", temporary, "\""] {
+                text.push_str(part);
+            }
         }
         text.push_str(";expires=");
         push_decimal(text, self.expires.into());
@@ -219,13 +232,44 @@ impl Registrar {
         }
         register.check_lifetimes(self.min_expires)?;
         outbound::check(register.asked())?;
+        self.check_instances(&register)?;
         let is_outbound = register.has_flow() && outbound::is_supported(request);
         let max_expires = self.max_expires;
         let mut grant = grant;
         let grant = |asked| grant(asked).min(max_expires);
         let plan = plan(&self.table, &register, &mut Local { register: &register, now, home, grant })?;
         let changes = self.commit(now, &register.key, plan)?;
-        Ok(Accepted { registrar: self, request, key: register.key, now, is_outbound, changes })
+        // RFC 5627 5.2: for those who say that they know GRUUs.
+        let has_instance = register.asked().iter().any(|asked| asked.instance.is_some());
+        let is_query = register.asked().is_empty();
+        let wants = (has_instance || is_query) && request.lists(HeaderName::Supported, "gruu");
+        let issue = wants.then(|| self.mint.issue());
+        Ok(Accepted { registrar: self, request, key: register.key, now, is_outbound, issue, changes })
+    }
+}
+
+impl Registrar {
+    /// RFC 5627 5.1, for contacts with an instance: one that is the address of record or a GRUU of it "would cause a routing loop".
+    fn check_instances(&self, register: &Register<'_>) -> Result<(), Refusal> {
+        for asked in register.asked().iter().filter(|asked| asked.instance.is_some() && !asked.is_removal()) {
+            let is_gruu = || {
+                let says = asked.uri.user().and_then(|user| self.mint.read(user));
+                says.is_some_and(|says| self.table.is_named(&register.key, says))
+            };
+            if !asked.uri.is_sip() || register.is_aor(&asked.uri) || is_gruu() {
+                return Err(Refusal::LoopingContact);
+            }
+        }
+        Ok(())
+    }
+
+    /// `binding` as it stands at `now`, with the GRUUs of its instance.
+    fn with_gruus(&self, issue: Issue, binding: &Binding, now: Instant) -> CurrentContact {
+        let gruus = || {
+            let user = self.mint.temporary(issue, self.table.says(binding)?);
+            Some([gruu::public(binding)?.into(), gruu::with_user(binding, &user)?.into()])
+        };
+        CurrentContact { gruus: gruus(), ..CurrentContact::of(binding, now) }
     }
 }
 
@@ -279,7 +323,8 @@ impl<G: FnMut(Option<Duration>) -> Duration> Rules for Local<'_, G> {
         // The phone is told whole seconds, so it gets whole seconds.
         let granted = Duration::from_secs((self.grant)(asked.expires).as_secs().max(1));
         let expires_at = self.now + granted;
-        let terms = Terms { now: self.now, expires_at, origin: Origin::Local, home: self.home };
+        let terms =
+            Terms { now: self.now, expires_at, origin: Origin::Local, home: self.home, gruus: [""; 2] };
         Some(self.register.binding(asked, existing, terms))
     }
 }

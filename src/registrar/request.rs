@@ -71,11 +71,13 @@ pub(super) struct Asked<'m> {
 
 /// What a binding is granted with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
+pub(super) struct Terms<'g> {
     pub(super) now: Instant,
     pub(super) expires_at: Instant,
     pub(super) origin: Origin,
     pub(super) home: Home,
+    /// The public and the temporary GRUU that the proxy has made with it; empty where it has made none.
+    pub(super) gruus: [&'g str; 2],
 }
 
 impl Asked<'_> {
@@ -178,6 +180,11 @@ impl<'m> Register<'m> {
         }
     }
 
+    /// Whether `contact` is the address of record itself.
+    pub(super) fn is_aor(&self, contact: &Uri<'_>) -> bool {
+        Uri::parse(&self.aor).is_ok_and(|aor| aor.equivalent(contact))
+    }
+
     /// Whether one of its contacts is a flow of a device.
     pub(super) fn has_flow(&self) -> bool {
         self.asked().iter().any(|asked| asked.reg_id.is_some())
@@ -195,7 +202,11 @@ impl<'m> Register<'m> {
     }
 
     /// The binding that `asked` makes on `terms` in the place of `existing`, whose text it shares if nothing of it has changed.
-    pub(super) fn binding(&self, asked: &Asked<'_>, existing: Option<&Binding>, terms: Terms) -> Binding {
+    pub(super) fn binding(&self, asked: &Asked<'_>, existing: Option<&Binding>, terms: Terms<'_>) -> Binding {
+        // RFC 5627 5.1: GRUUs are of the instance; temporary ones of its Call-ID, for as long as it is registered.
+        let before = existing.filter(|existing| asked.is_instance_of(existing));
+        let lasting = before.filter(|b| b.call_id() == self.call_id && b.expires_at > terms.now);
+        let [pub_gruu, temp_gruu] = terms.gruus;
         let parts = Parts {
             key: &self.key,
             aor: &self.aor,
@@ -204,6 +215,8 @@ impl<'m> Register<'m> {
             instance: asked.instance.unwrap_or_default(),
             user_agent: self.user_agent,
             path: &self.path,
+            pub_gruu: first_of(pub_gruu, before.and_then(Binding::pub_gruu)),
+            temp_gruu: first_of(temp_gruu, lasting.and_then(Binding::temp_gruu)),
         };
         let same = existing.map(|existing| &existing.texts).filter(|texts| texts.are(&parts));
         Binding {
@@ -214,6 +227,7 @@ impl<'m> Register<'m> {
             updated_at: terms.now,
             cseq: self.cseq,
             reg_id: asked.reg_id,
+            era: lasting.map_or(0, |lasting| lasting.era),
             source: self.from.address,
             flow: Some(self.from.flow),
             origin: terms.origin,
@@ -331,6 +345,11 @@ fn address_of_record<'u>(to: &Uri<'u>) -> Option<Cow<'u, str>> {
             Uri::parse(&written).is_ok().then(|| written.into())
         }
     }
+}
+
+/// `new`, or else `old`.
+fn first_of<'t>(new: &'t str, old: Option<&'t str>) -> &'t str {
+    if new.is_empty() { old.unwrap_or_default() } else { new }
 }
 
 /// At most `max` bytes from the start of `text`, cut between characters.

@@ -3,6 +3,7 @@
 use super::flow::{self, ByToken};
 use super::{Decision, Hop, Outcome, Query, Reason, Step, Target, View, address_of, own_routes};
 use crate::headers::{HeaderName, Method, NameAddr};
+use crate::registrar::Named;
 use crate::upstream::TargetId;
 use crate::uri::Uri;
 
@@ -148,6 +149,12 @@ fn unreachable_target(
 
 /// A registered contact, or the gateway. We are neither.
 fn known_target(view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec<Reason>) -> Option<Target> {
+    // RFC 5627 6.1: "the Request-URI will be rewritten with the registered contacts, replacing the GRUU", in a dialog as well.
+    if let Named::Instance(bindings) = view.registrar.by_gruu(uri, view.home) {
+        let target = Target::instance(bindings.into_iter(), view)?;
+        reasons.push(Reason::InstanceRegistered);
+        return Some(target);
+    }
     if view.is_own(uri) {
         return None;
     }

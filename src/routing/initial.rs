@@ -3,7 +3,7 @@
 use super::flow::{self, ByToken};
 use super::{Decision, Outcome, Query, Reason, Source, Step, Target, View, address_of, own_routes};
 use crate::headers::{HeaderName, Method};
-use crate::registrar::{Binding, Standing};
+use crate::registrar::{Binding, Named, Standing};
 use crate::uri::{AorKey, Uri};
 
 pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
@@ -255,6 +255,20 @@ fn database(
     uri: &Uri<'_>,
     reasons: &mut Vec<Reason>,
 ) -> Option<Decision> {
+    match view.registrar.by_gruu(uri, view.home) {
+        Named::Else => {}
+        // RFC 5627 6.1: a GRUU is not forwarded to anybody else.
+        Named::Nobody => {
+            reasons.push(Reason::GruuUnknown);
+            return Some(decision(Outcome::Answer(404), Step::Database, std::mem::take(reasons), 0));
+        }
+        Named::Instance(bindings) => {
+            let target = Target::instance(bindings.into_iter(), view);
+            reasons.push(if target.is_some() { Reason::InstanceRegistered } else { Reason::UserUnreachable });
+            let outcome = target.map_or(Outcome::Answer(480), |target| Outcome::Forward(vec![vec![target]]));
+            return Some(decision(outcome, Step::Database, std::mem::take(reasons), all_routes(query)));
+        }
+    }
     let (found, reason) = find(view, uri);
     let groups = by_preference(&found, view);
     if groups.is_empty() {

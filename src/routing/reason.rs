@@ -77,6 +77,10 @@ named! {
         UserRegistered => "user_registered",
         /// The Request-URI is a registered contact.
         ContactRegistered => "contact_registered",
+        /// The Request-URI is the GRUU of an instance that is registered (RFC 5627).
+        InstanceRegistered => "instance_registered",
+        /// The Request-URI is a GRUU of nobody's.
+        GruuUnknown => "gruu_unknown",
         /// The user is in the database, and no contact can be reached.
         UserUnreachable => "user_unreachable",
         /// The user is not in the database.

@@ -15,4 +15,4 @@ pub use flow::{Flow, FlowId, Peer, Transport};
 pub use flows::Flows;
 pub(crate) use outbox::{Ctx, Outbox};
 pub(crate) use stun::{answer as answer_stun, is_stun};
-pub(crate) use token::{FlowTokens, TokenError};
+pub(crate) use token::{FlowTokens, TokenError, from_base64, push_base64};

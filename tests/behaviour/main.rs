@@ -16,6 +16,8 @@ mod fork;
 #[cfg(test)]
 mod forward;
 #[cfg(test)]
+mod gruu;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod names;

@@ -117,9 +117,9 @@ fn after_the_return_the_proxy_gets_no_more_than_the_rate_and_the_rest_is_served_
 #[test]
 fn our_own_registrar_answers_420_to_extensions_that_it_does_not_know() {
     let mut rig = Rig::lost();
-    let answer = rig.feed_one(BOB, with(&reg(1), "Require: path, gruu"));
+    let answer = rig.feed_one(BOB, with(&reg(1), "Require: path, gin"));
     assert_eq!(answer.brief(), format!("420 {BOB}"));
-    assert_eq!(answer.header("Unsupported"), "gruu");
+    assert_eq!(answer.header("Unsupported"), "gin");
     assert_eq!(rig.sas.registrar().len(), 0);
     let answer = rig.feed_one(BOB, with(&reg(2), "Require: path"));
     assert_eq!(answer.brief(), format!("200 {BOB}"));
