@@ -91,6 +91,7 @@
 //! | 3263, 2782 | NAPTR, SRV with weights, A and AAAA, in [`resolve`] |
 //! | 3327 | our Path in relayed REGISTERs, others' Path kept with the binding |
 //! | 3581 | `rport` and `received`, both ways |
+//! | 3680 | the changes of contacts as data: event, state, id, durations; no subscriptions, no XML |
 //! | 3966 | telephone numbers as URIs, and as users of SIP URIs |
 //! | 6140 | not served: 420 for `gin`, 400 for `bnc` |
 //! | 3261, 5393 | 8.2, 10.3, 16.3: validation for user agents, registrars and proxies; 440 for a request without breadth |

@@ -76,6 +76,8 @@ pub struct Binding {
     pub q: u16,
     /// When its lifetime ends. One that the proxy granted may be used for longer while the proxy is away.
     pub expires_at: Instant,
+    /// When it was bound.
+    pub registered_at: Instant,
     /// When a REGISTER last touched it.
     pub updated_at: Instant,
     /// The CSeq number of that REGISTER.
@@ -206,6 +208,19 @@ pub struct BindingChange {
     pub kind: ChangeKind,
     /// The binding as it is now, or as it was last if it is gone.
     pub binding: Binding,
+    /// When it would have ended, if it was there and has a new lifetime.
+    pub ended_at: Option<Instant>,
+}
+
+impl BindingChange {
+    pub(super) const fn new(kind: ChangeKind, binding: Binding) -> Self {
+        Self { kind, binding, ended_at: None }
+    }
+
+    /// `binding` has got a new lifetime in the place of one that ended at `before`.
+    pub(super) const fn refreshed(binding: Binding, before: Instant) -> Self {
+        Self { kind: ChangeKind::Refreshed, binding, ended_at: Some(before) }
+    }
 }
 
 /// What a request has changed: nearly always one binding.
@@ -227,8 +242,8 @@ impl Default for Changes {
 }
 
 impl Changes {
-    pub(super) const fn renewed(binding: Binding) -> Self {
-        Self(Few::Renewed(BindingChange { kind: ChangeKind::Refreshed, binding }))
+    pub(super) const fn renewed(binding: Binding, before: Instant) -> Self {
+        Self(Few::Renewed(BindingChange::refreshed(binding, before)))
     }
 
     /// The binding that was renewed, if its address of record has no other one.

@@ -50,6 +50,7 @@ mod outbound;
 mod plan;
 mod record;
 mod refusal;
+mod reginfo;
 mod register;
 mod request;
 mod table;
@@ -58,6 +59,7 @@ mod texts;
 pub use binding::{Binding, BindingChange, ChangeKind, Changes, Home, Origin};
 pub use lookup::{Named, Standing, View};
 pub use refusal::Refusal;
+pub use reginfo::{ContactEvent, ContactState};
 pub use register::{CurrentContact, Registered};
 pub use table::BindingId;
 

@@ -13,7 +13,8 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub(super) enum Edit {
     Bind(Binding),
-    Refresh(BindingId, Binding),
+    /// With when it would have ended.
+    Refresh(BindingId, Binding, Instant),
     Unbind(BindingId),
 }
 
@@ -21,7 +22,7 @@ pub(super) enum Edit {
 #[derive(Debug)]
 pub(super) enum Plan {
     /// The only binding of its address of record gets a new lifetime.
-    Renew(BindingId, Binding),
+    Renew(BindingId, Binding, Instant),
     Any(Vec<Edit>),
 }
 
@@ -81,7 +82,9 @@ pub(super) fn plan(table: &Table, register: &Register<'_>, rules: &mut impl Rule
         }
         return Ok(match rules.grant(asked, Some(binding)) {
             None => vec![Edit::Unbind(id)].into(),
-            Some(new) => Plan::Renew(id, new),
+            Some(new) => {
+                Plan::Renew(id, Binding { registered_at: binding.registered_at, ..new }, binding.expires_at)
+            }
         });
     }
     let stored: Vec<_> = table.of_user(&register.key).collect();
@@ -111,7 +114,10 @@ pub(super) fn plan(table: &Table, register: &Register<'_>, rules: &mut impl Rule
             (None, None) => {}
             (None, Some((id, _))) => edits.push(Edit::Unbind(id)),
             (Some(new), None) => edits.push(Edit::Bind(new)),
-            (Some(new), Some((id, old))) if new.is_same_as(old) => edits.push(Edit::Refresh(id, new)),
+            (Some(new), Some((id, old))) if new.is_same_as(old) => {
+                let new = Binding { registered_at: old.registered_at, ..new };
+                edits.push(Edit::Refresh(id, new, old.expires_at));
+            }
             // The same device at a new address: for whoever keeps a copy, one contact goes and another comes.
             (Some(new), Some((id, _))) => edits.extend([Edit::Unbind(id), Edit::Bind(new)]),
         }
@@ -166,17 +172,17 @@ impl Registrar {
     /// Carries out a plan, all of it or nothing. Removals come first.
     pub(super) fn commit(&mut self, now: Instant, key: &str, plan: Plan) -> Result<Changes, Refusal> {
         let mut edits = match plan {
-            Plan::Renew(id, mut binding) => {
+            Plan::Renew(id, mut binding, before) => {
                 self.settle_era(now, key, &mut binding);
                 self.table.replace(id, binding.clone());
-                return Ok(Changes::renewed(binding));
+                return Ok(Changes::renewed(binding, before));
             }
             Plan::Any(edits) => edits,
         };
         let mut changes = Vec::with_capacity(edits.len());
         let in_the_way = self.make_room(now, key, &edits)?;
         for edit in &mut edits {
-            if let Edit::Bind(binding) | Edit::Refresh(_, binding) = edit {
+            if let Edit::Bind(binding) | Edit::Refresh(_, binding, _) = edit {
                 self.settle_era(now, key, binding);
             }
         }
@@ -213,19 +219,18 @@ impl Registrar {
     }
 
     fn carry_out(&mut self, edit: Edit) -> Option<BindingChange> {
-        let (kind, binding) = match edit {
-            Edit::Unbind(id) => return self.drop_binding(id, ChangeKind::Unbound),
-            Edit::Refresh(id, binding) => {
+        match edit {
+            Edit::Unbind(id) => self.drop_binding(id, ChangeKind::Unbound),
+            Edit::Refresh(id, binding, before) => {
                 self.table.replace(id, binding.clone());
-                (ChangeKind::Refreshed, binding)
+                Some(BindingChange::refreshed(binding, before))
             }
             Edit::Bind(binding) => {
                 self.former.remove(self.table.hash(binding.key()));
                 self.table.insert(binding.clone());
-                (ChangeKind::Bound, binding)
+                Some(BindingChange::new(ChangeKind::Bound, binding))
             }
-        };
-        Some(BindingChange { kind, binding })
+        }
     }
 
     /// What has to go before `edits` fit: of the same user only, and only what is past its lifetime and kept because the
@@ -235,7 +240,7 @@ impl Registrar {
         for edit in edits {
             match edit {
                 Edit::Bind(_) => bound += 1,
-                Edit::Refresh(id, _) => drop(edited.insert(*id)),
+                Edit::Refresh(id, ..) => drop(edited.insert(*id)),
                 Edit::Unbind(id) => {
                     unbound += 1;
                     edited.insert(*id);
@@ -271,6 +276,6 @@ impl Registrar {
         if !self.table.contains(binding.key()) {
             self.former.insert(self.table.hash(binding.key()));
         }
-        Some(BindingChange { kind, binding })
+        Some(BindingChange::new(kind, binding))
     }
 }

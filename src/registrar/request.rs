@@ -224,6 +224,7 @@ impl<'m> Register<'m> {
             layout: asked.uri.layout(),
             q: asked.q,
             expires_at: terms.expires_at,
+            registered_at: terms.now,
             updated_at: terms.now,
             cseq: self.cseq,
             reg_id: asked.reg_id,

@@ -1,6 +1,7 @@
 //! REGISTER in both states (`sas.md` 2.1, 3.4, 4.5; RFC 3261 10.3; RFC 3327).
 
 use crate::rig::*;
+use sip_survivability::Notice;
 use sip_survivability::config::SurvivabilityMode;
 use sip_survivability::mode::State;
 
@@ -355,4 +356,25 @@ fn bulk_contacts_that_the_proxy_has_granted_are_not_taken_for_one() {
     let relayed = rig.feed_one(BOB, register("bob", BOB, &format!("Require: gin\r\n{bulk}"), 1));
     let ok = rig.feed_one(PROXY, relayed.answer(200, &bulk));
     assert_eq!((ok.brief(), rig.sas.registrar().len()), (format!("200 {BOB}"), 0));
+}
+
+/// RFC 3680: whoever notifies of registrations is told what to say.
+#[test]
+fn notices_say_what_the_registration_event_package_wants_to_know() {
+    let mut rig = Rig::new();
+    let relayed = rig.feed_one(BOB, reg(1));
+    rig.feed(PROXY, relayed.answer(200, &format!("Contact: <sip:bob@{BOB}>;expires=1800\r\n")));
+    rig.cut();
+    rig.run(secs(7));
+    rig.feed_one(BOB, reg(2));
+    rig.run(secs(21));
+    let told = rig.notices.iter().filter_map(|notice| match notice {
+        Notice::UserBound(c) | Notice::UserRefreshed(c) | Notice::UserExpired(c) => Some(c),
+        _ => None,
+    });
+    let told: Vec<_> =
+        told.map(|c| (c.event.as_str(), c.event.state().as_str(), c.binding.contact_id())).collect();
+    let id = told[0].2;
+    let expected = [("registered", "active", id), ("shortened", "active", id), ("expired", "terminated", id)];
+    assert_eq!(told, expected);
 }

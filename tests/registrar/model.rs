@@ -6,7 +6,7 @@
 
 use super::support::*;
 use proptest::prelude::*;
-use sip_survivability::registrar::{Binding, BindingChange, ChangeKind, Home, Origin};
+use sip_survivability::registrar::{Binding, BindingChange, ChangeKind, ContactEvent, Home, Origin};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -354,7 +354,12 @@ fn follow(mirror: &mut Mirror, changes: &[BindingChange]) {
         let key = mirrored(binding);
         match change.kind {
             ChangeKind::Bound => assert_eq!(mirror.insert(key, binding.expires_at.as_micros()), None),
-            ChangeKind::Refreshed => assert!(mirror.insert(key, binding.expires_at.as_micros()).is_some()),
+            ChangeKind::Refreshed => {
+                let before = mirror.insert(key, binding.expires_at.as_micros());
+                assert_eq!(before, change.ended_at.map(|at| at.as_micros()));
+                let is_shorter = change.event() == ContactEvent::Shortened;
+                assert_eq!(is_shorter, before.unwrap() > binding.expires_at.as_micros());
+            }
             ChangeKind::Unbound | ChangeKind::Expired | _ => assert!(mirror.remove(&key).is_some()),
         }
     }
