@@ -92,7 +92,9 @@ impl Asked<'_> {
 
     /// Whether it stands for many (RFC 6140).
     fn is_bulk(&self) -> bool {
-        !self.uri.params_str().is_empty() && self.uri.param("bnc").is_some()
+        // A look at the letters comes first: nearly all have parameters, and none of them is it.
+        let params = self.uri.params_str().as_bytes();
+        memchr::memchr3(b'b', b'B', b'%', params).is_some() && self.uri.param("bnc").is_some()
     }
 
     /// Whether `binding` says to be of the same device.
@@ -245,11 +247,18 @@ impl<'m> Contacts<'m> {
         mut has_flows: impl FnMut() -> Result<bool, Refusal>,
     ) -> Result<Self, Refusal> {
         let expires = if read.has(HeaderName::Expires) { request.expires() } else { None };
+        if let Some(Contact::Address(address)) = read.only_contact()? {
+            let mut asked = Asked::of(address, expires);
+            if asked.reg_id.is_some() && !has_flows()? {
+                asked.reg_id = None;
+            }
+            return Ok(Self::These(These::One(asked)));
+        }
+        // Said once for all contacts of a request.
         let mut known = None;
         let mut asked_of = |address: &NameAddr<'m>| {
             let mut asked = Asked::of(address, expires);
             if asked.reg_id.is_some() {
-                // Said once for all contacts of a request.
                 let counts = match known {
                     Some(counts) => counts,
                     None => *known.insert(has_flows()?),
@@ -258,9 +267,6 @@ impl<'m> Contacts<'m> {
             }
             Ok::<_, Refusal>(asked)
         };
-        if let Some(Contact::Address(address)) = read.only_contact()? {
-            return Ok(Self::These(These::One(asked_of(address)?)));
-        }
         let mut these: Vec<Asked<'m>> = Vec::new();
         let mut star = false;
         for contact in request.contacts() {

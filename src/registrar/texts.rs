@@ -75,8 +75,9 @@ impl Texts {
             && self.instance() == parts.instance
             && self.user_agent() == parts.user_agent
             && self.part(self.user_agent, self.path) == parts.path
-            && self.pub_gruu() == parts.pub_gruu
-            && self.temp_gruu() == parts.temp_gruu
+            && usize::from(self.temp_gruu - self.path) == parts.pub_gruu.len() + parts.temp_gruu.len()
+            && (self.temp_gruu == self.path
+                || (self.pub_gruu() == parts.pub_gruu && self.temp_gruu() == parts.temp_gruu))
     }
 
     /// Whether these are not only the same texts, but the same place.
@@ -169,6 +170,8 @@ mod tests {
             let texts = Texts::new(parts);
             assert!(texts.are(&parts) && texts.clone().is_same(&texts), "{texts:?}");
             assert!(!texts.are(&Parts { user_agent: "", ..parts }));
+            assert!(!texts.are(&Parts { temp_gruu: "sip:t2@h;gr", ..parts }));
+            assert!(!texts.are(&Parts { temp_gruu: "", ..parts }));
             assert_eq!((texts.key(), texts.aor(), texts.contact()), (key, parts.aor, parts.contact));
             assert_eq!(
                 (texts.call_id(), texts.instance(), texts.user_agent()),

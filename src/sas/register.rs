@@ -133,9 +133,6 @@ impl Sas {
     ) -> (u16, Bytes) {
         let registration_time = self.world.config.sas.registration_time;
         let is_sound = request.validate_read(&REGISTRAR, read).and_then(|()| self.check_domain(read));
-        let is_connected = self.world.flows.is_reliable(from.flow);
-        let flow_timer =
-            Some(self.world.config.registrar.flow_timer).filter(|t| is_connected && !t.is_zero());
         let rng = &mut self.world.rng;
         let grant = |asked: Option<Duration>| granted(asked, registration_time, rng);
         let accepted = is_sound.and_then(|()| {
@@ -157,7 +154,11 @@ impl Sas {
                     ResponseBuilder::with_room(read, from.address, 200, tag.as_str(), CONTACT_ROOM);
                 let mut response = accepted.write_to(pass.confirm(response));
                 // RFC 5626 5.4 and 6: who has a connection to us is told how often to say that it is there.
-                if let Some(timer) = flow_timer.filter(|_| accepted.is_outbound && read.only_via().is_some())
+                let timer = self.world.config.registrar.flow_timer;
+                if accepted.is_outbound
+                    && !timer.is_zero()
+                    && read.only_via().is_some()
+                    && self.world.flows.is_reliable(from.flow)
                 {
                     response = response.header(HeaderName::FlowTimer, timer.as_secs());
                 }
