@@ -239,16 +239,20 @@ impl Registrar {
         let grant = |asked| grant(asked).min(max_expires);
         let plan = plan(&self.table, &register, &mut Local { register: &register, now, home, grant })?;
         let changes = self.commit(now, &register.key, plan)?;
-        // RFC 5627 5.2: for those who say that they know GRUUs.
-        let has_instance = register.asked().iter().any(|asked| asked.instance.is_some());
-        let is_query = register.asked().is_empty();
-        let wants = (has_instance || is_query) && request.lists(HeaderName::Supported, "gruu");
-        let issue = wants.then(|| self.mint.issue());
+        let issue = self.issue_for(&register, request);
         Ok(Accepted { registrar: self, request, key: register.key, now, is_outbound, issue, changes })
     }
 }
 
 impl Registrar {
+    /// GRUUs for the answer, for those who say that they know them (RFC 5627 5.2).
+    fn issue_for(&mut self, register: &Register<'_>, request: &Request) -> Option<Issue> {
+        let is_query = register.asked().is_empty();
+        let has_instance = register.asked().iter().any(|asked| asked.instance.is_some());
+        let wants = (has_instance || is_query) && request.lists(HeaderName::Supported, "gruu");
+        wants.then(|| self.mint.issue())
+    }
+
     /// RFC 5627 5.1, for contacts with an instance: one that is the address of record or a GRUU of it "would cause a routing loop".
     fn check_instances(&self, register: &Register<'_>) -> Result<(), Refusal> {
         for asked in register.asked().iter().filter(|asked| asked.instance.is_some() && !asked.is_removal()) {
@@ -277,15 +281,19 @@ impl Registrar {
     /// The answer to a REGISTER that was accepted and has come again: what is there now. Nothing changes, since what came after it may
     /// have changed more.
     pub(crate) fn repeat<'r>(
-        &'r self,
+        &'r mut self,
         now: Instant,
         request: &'r Request,
         read: &Essentials<'r>,
         from: Peer,
         hosts: &HomeHosts,
     ) -> Result<Accepted<'r>, Refusal> {
-        let Register { key, .. } = Register::read(request, read, from, hosts, self.max_contacts)?;
-        Ok(Accepted { registrar: self, request, key, now, changes: Changes::default() })
+        let has_flows = || outbound::applies(request, read);
+        let register = Register::read(request, read, from, hosts, self.max_contacts, has_flows)?;
+        let is_outbound = register.has_flow() && outbound::is_supported(request);
+        let issue = self.issue_for(&register, request);
+        let (key, changes) = (register.key, Changes::default());
+        Ok(Accepted { registrar: self, request, key, now, is_outbound, issue, changes })
     }
 }
 

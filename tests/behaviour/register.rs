@@ -368,9 +368,11 @@ fn notices_say_what_the_registration_event_package_wants_to_know() {
     rig.run(secs(7));
     rig.feed_one(BOB, reg(2));
     rig.run(secs(21));
-    let told = rig.notices.iter().filter_map(|notice| match notice {
-        Notice::UserBound(c) | Notice::UserRefreshed(c) | Notice::UserExpired(c) => Some(c),
-        _ => None,
+    let told = rig.notices.iter().filter_map(|notice| {
+        if let Notice::UserBound(c) | Notice::UserRefreshed(c) | Notice::UserExpired(c) = notice {
+            return Some(c);
+        }
+        None
     });
     let told: Vec<_> =
         told.map(|c| (c.event.as_str(), c.event.state().as_str(), c.binding.contact_id())).collect();
