@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("message", &["uri", "headers"]),
     ("auth", &["time", "rng", "uri", "headers", "message"]),
     ("config", &["uri", "auth"]),
-    ("transport", &["time", "rng", "uri", "config", "message"]),
+    ("transport", &["time", "rng", "uri", "headers", "config", "message"]),
     ("resolve", &["time", "rng", "uri"]),
     ("transaction", &["slab", "time", "rng", "uri", "headers", "config", "message", "transport"]),
     ("mode", &["time", "config"]),

@@ -73,7 +73,7 @@ impl Target {
     fn name_at(&self, place: Place) -> Option<&str> {
         match self.uri.as_uri().host()? {
             Host::Name(name) if self.places.contains(&place) => Some(name),
-            _ => None,
+            Host::Name(_) | Host::V4(_) | Host::V6(_) | Host::V6Zone(..) => None,
         }
     }
 
