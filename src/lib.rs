@@ -91,10 +91,13 @@
 //! | 3263, 2782 | NAPTR, SRV with weights, A and AAAA, in [`resolve`] |
 //! | 3327 | our Path in relayed REGISTERs, others' Path kept with the binding |
 //! | 3581 | `rport` and `received`, both ways |
+//! | 3680 | the changes of contacts as data: event, state, id, durations; no subscriptions, no XML |
 //! | 3966 | telephone numbers as URIs, and as users of SIP URIs |
+//! | 6140 | not served: 420 for `gin`, 400 for `bnc` |
 //! | 3261, 5393 | 8.2, 10.3, 16.3: validation for user agents, registrars and proxies; 440 for a request without breadth |
 //! | 4320 | no 408 for requests other than INVITE |
-//! | 5626 | 4.4.1: CRLF keep-alives are answered; 5.3: bindings are reached by the connection that they came by |
+//! | 5626 | 5: flow tokens in our Path, requests that come back with them; CRLF and STUN keep-alives are answered; 6: the registrar's rules, 439; 7: one flow of an instance at a time |
+//! | 5627 | 5: public and temporary GRUUs, 6: requests to them and Record-Route; the central proxy's own GRUUs in an outage |
 //! | 5658 | Record-Route on both sides where they differ in address or transport |
 //! | 5923 | `alias`: others' connections are used for requests to them |
 //! | 6026 | the Accepted states |

@@ -175,12 +175,16 @@ fn survivability(mut keys: Section, into: &mut Survivability) -> Result<(), Wron
     keys.set("connection_reuse", &mut into.connection_reuse)?;
     keys.set("follow_redirects", &mut into.follow_redirects)?;
     keys.set("path", &mut into.path)?;
+    keys.set("flow_secret", &mut into.flow_secret)?;
     keys.finish()
 }
 
 fn registrar(mut keys: Section, into: &mut Registrar) -> Result<(), Wrong> {
     keys.set("max_users", &mut into.max_users)?;
     keys.set("max_contacts", &mut into.max_contacts)?;
+    keys.set("min_expires", &mut into.min_expires)?;
+    keys.set("max_expires", &mut into.max_expires)?;
+    keys.set("flow_timer", &mut into.flow_timer)?;
     keys.set("reserved_users", &mut into.reserved_users)?;
     keys.finish()
 }
@@ -281,9 +285,13 @@ mod tests {
             connection_reuse = false
             follow_redirects = true
             path = false
+            flow_secret = "a secret of this branch"
             [registrar]
             max_users = 99
             max_contacts = 9
+            min_expires = "30s"
+            max_expires = "2h"
+            flow_timer = "90s"
             reserved_users = ["operator"]
             [limits]
             max_message = 4096
@@ -333,6 +341,10 @@ mod tests {
         sas.connection_reuse = false;
         expected.registrar.max_users = 99;
         expected.registrar.max_contacts = 9;
+        expected.registrar.min_expires = Duration::from_secs(30);
+        expected.registrar.max_expires = Duration::from_hours(2);
+        expected.registrar.flow_timer = Duration::from_secs(90);
+        expected.sas.flow_secret = Some("a secret of this branch".parse().unwrap());
         expected.registrar.reserved_users = vec!["operator".into()];
         expected.limits.max_message = 4096;
         expected.limits.max_headers = 64;

@@ -1,7 +1,7 @@
 //! Reading TOML key by key, so that an error names its key and what is left over is an unknown key.
 
 use sip_survivability::auth::{DigestUri, Realm, RealmError};
-use sip_survivability::config::{ConfigError, EnteringEmergency, SurvivabilityMode};
+use sip_survivability::config::{ConfigError, EnteringEmergency, Secret, SecretError, SurvivabilityMode};
 use sip_survivability::uri::UriBuf;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -204,6 +204,16 @@ impl Setting for DigestUri {
             Some("any") => Ok(Self::Any),
             _ => Err(Refused::new(value, "must be \"same-user\", \"equivalent\" or \"any\"")),
         }
+    }
+}
+
+impl Setting for Option<Secret> {
+    fn read(value: &Value) -> Result<Self, Refused> {
+        // What is wrong with a secret is no reason to print it.
+        let refused =
+            |reason: &dyn fmt::Display| Refused { value: "..".to_owned(), reason: reason.to_string() };
+        let text = value.as_str().ok_or_else(|| refused(&"must be a string"))?;
+        text.parse().map(Some).map_err(|error: SecretError| refused(&error))
     }
 }
 

@@ -18,12 +18,14 @@
 //! ```
 
 mod authentication;
+mod secret;
 mod validate;
 
 use crate::uri::UriBuf;
 use std::time::Duration;
 
 pub use authentication::{Authentication, Keyring, User};
+pub use secret::{Secret, SecretError};
 pub use validate::{Config, ConfigError, Target, UNRESOLVED};
 pub(crate) use validate::{Place, TargetRef};
 
@@ -159,6 +161,10 @@ pub struct Survivability {
     pub follow_redirects: bool,
     /// Whether a forwarded REGISTER gets our Path (RFC 3327). Default: true.
     pub path: bool,
+    /// What the flow tokens in our Path are signed with (RFC 5626 5.2). With it, those of UDP flows stay good over a restart, and
+    /// those of connections are known to be of flows that are gone. Without, a secret is made of the seed, and all tokens of an
+    /// earlier run are refused as forged, until the phones have registered again. Default: none.
+    pub flow_secret: Option<Secret>,
 }
 
 impl Default for Survivability {
@@ -184,6 +190,7 @@ impl Default for Survivability {
             connection_reuse: true,
             follow_redirects: false,
             path: true,
+            flow_secret: None,
         }
     }
 }
@@ -196,13 +203,29 @@ pub struct Registrar {
     pub max_users: usize,
     /// Contacts of one address of record at most. Default: 10.
     pub max_contacts: usize,
+    /// The shortest lifetime that may be asked for: what is shorter, and no removal, is answered 423 with Min-Expires (RFC 3261 10.3
+    /// step 7). It says nothing of what is granted, which `sas.registration_time` makes as short as the way home needs it. Whole
+    /// seconds, at most an hour, above which nothing asked for may be refused. Default: 1 s.
+    pub min_expires: Duration,
+    /// The longest lifetime that is granted here, whatever is asked for. Whole seconds. Default: 1 h.
+    pub max_expires: Duration,
+    /// The Flow-Timer of RFC 5626 that a phone with a connection to us is told: how long it may leave the connection without a
+    /// keep-alive, at most. Nothing is closed for it here. Whole seconds; 0: none is told. Default: 2 min.
+    pub flow_timer: Duration,
     /// Users, besides the emergency numbers, that nobody may register as. Default: none.
     pub reserved_users: Vec<String>,
 }
 
 impl Default for Registrar {
     fn default() -> Self {
-        Self { max_users: 100_000, max_contacts: 10, reserved_users: Vec::new() }
+        Self {
+            max_users: 100_000,
+            max_contacts: 10,
+            min_expires: Duration::from_secs(1),
+            max_expires: Duration::from_hours(1),
+            flow_timer: Duration::from_mins(2),
+            reserved_users: Vec::new(),
+        }
     }
 }
 

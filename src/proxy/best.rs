@@ -4,7 +4,7 @@ use super::context::ResponseContext;
 use super::forward::upstream_response_with;
 use crate::headers::Method;
 use crate::message::Response;
-use crate::routing::Hop;
+use crate::routing::{Hop, Source};
 use bytes::Bytes;
 
 /// Takes a final response into account for the one that is sent in the end.
@@ -74,6 +74,8 @@ pub(super) fn final_response(context: &ResponseContext) -> Final {
         Some(best) if best.status() / 100 == 5 && is_invite && context.is_timed_out => Final::Refused(408),
         // 16.7 step 6: a 503 speaks of one server, and is not passed on.
         Some(best) if best.status() == 503 => Final::Refused(500),
+        // RFC 5626 11.5: "Endpoints should never receive a 430 response"; a proxy knows what to do with it.
+        Some(best) if best.status() == 430 && context.plan.source != Source::Proxy => Final::Refused(480),
         Some(best) => {
             // Step 7: the caller hears of all challenges at once, or would be asked again for each of them.
             let others =

@@ -144,8 +144,10 @@ pub(super) struct Branch {
     /// Given up for others: only a 2xx still counts.
     pub(super) is_abandoned: bool,
     pub(super) cancel: Cancel,
-    /// It went by TCP for its size, and can be tried by UDP with so much of Max-Breadth.
-    pub(super) by_udp: Option<u32>,
+    /// It went by TCP for its size, and can be tried by UDP.
+    pub(super) by_udp: bool,
+    /// What it has of Max-Breadth.
+    pub(super) breadth: u32,
 }
 
 /// How far the CANCEL of a branch is.
@@ -180,14 +182,15 @@ impl BranchState {
 }
 
 impl Branch {
-    pub(super) const fn new(client: ClientId, target: Target) -> Self {
+    pub(super) const fn new(client: ClientId, target: Target, breadth: u32) -> Self {
         Self {
             client,
             target,
             state: BranchState::Calling,
             is_abandoned: false,
             cancel: Cancel::Unwanted,
-            by_udp: None,
+            by_udp: false,
+            breadth,
         }
     }
 
@@ -197,5 +200,10 @@ impl Branch {
 
     pub(super) const fn is_done(&self) -> bool {
         matches!(self.state, BranchState::Done)
+    }
+
+    /// Whether it counts, and no response has come.
+    pub(super) const fn is_silent(&self) -> bool {
+        matches!(self.state, BranchState::Calling) && !self.is_abandoned
     }
 }

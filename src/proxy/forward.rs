@@ -87,8 +87,11 @@ fn forward_by(
     {
         edits.replace(via.as_str(), stamped);
     }
-    if plan.record_route {
-        record_route(&mut edits, ctx.flows.find(source.flow), &local, is_sips(request, target));
+    // RFC 5626 5.3.1: a dialog that is formed by a request with a Path of ours stays on its flow.
+    if plan.record_route || target.flow_token.is_some() {
+        let caller = caller_flow(ctx.flows, request, source, plan);
+        let tokens = (caller.as_deref(), target.flow_token.as_deref());
+        record_route(&mut edits, ctx.flows.find(source.flow), &local, tokens, is_sips(request, target));
     }
     if target.hop.proxy().is_none()
         && let Some(keyring) = ctx.config.keyring()
@@ -99,19 +102,53 @@ fn forward_by(
         edits.remove_all(HeaderName::PAssertedIdentity);
     }
     if plan.path {
-        edits.insert_first(HeaderName::Path, format_args!("<{}>", local.uri(false)));
+        let token = if is_flow(request) { ctx.flows.token_of(source) } else { None };
+        let uri = local.uri(false).with_token(token.as_deref()).outbound();
+        edits.insert_first(HeaderName::Path, format_args!("<{uri}>"));
     }
     let address = local.remote.unwrap_or(target.address);
     Some(Forwarded { branch, bytes: edits.finish(), peer: Peer { flow, address }, is_switched: false })
 }
 
-/// Step 4. Where the request leaves by another address or transport than it came, both sides get what they can reach (RFC 5658).
-fn record_route(edits: &mut Edits<'_>, inner: Option<&Flow>, outer: &Flow, is_sips: bool) {
-    edits.insert_first(HeaderName::RecordRoute, format_args!("<{}>", outer.uri(is_sips)));
-    let is_other = |inner: &&Flow| (inner.transport, inner.local) != (outer.transport, outer.local);
-    if let Some(inner) = inner.filter(is_other) {
-        edits.insert_first(HeaderName::RecordRoute, format_args!("<{}>", inner.uri(is_sips)));
+/// Step 4. Where the request leaves by another address or transport than it came, both sides get what they can reach (RFC 5658); the
+/// same where each side has a flow that later requests have to take. `tokens`: those of the caller and of the callee.
+fn record_route(
+    edits: &mut Edits<'_>,
+    inner: Option<&Flow>,
+    outer: &Flow,
+    tokens: (Option<&str>, Option<&str>),
+    is_sips: bool,
+) {
+    let (caller, callee) = tokens;
+    let is_other = |inner: &&Flow| {
+        (inner.transport, inner.local) != (outer.transport, outer.local)
+            || (caller.is_some() && callee.is_some())
+    };
+    let inner = inner.filter(is_other);
+    let outer_token = if inner.is_none() { callee.or(caller) } else { callee };
+    let outer = outer.uri(is_sips).with_token(outer_token);
+    edits.insert_first(HeaderName::RecordRoute, format_args!("<{outer}>"));
+    if let Some(inner) = inner {
+        let inner = inner.uri(is_sips).with_token(caller);
+        edits.insert_first(HeaderName::RecordRoute, format_args!("<{inner}>"));
     }
+}
+
+/// Whether a REGISTER is for a flow that comes straight to us: "The edge proxy can determine if it is the first hop by examining the
+/// Via header field" (RFC 5626 5.1).
+fn is_flow(request: &Request) -> bool {
+    let is_first_hop = request.vias().nth(1).is_none();
+    let mut contacts = request.contacts().flatten();
+    is_first_hop
+        && contacts.any(|contact| contact.address().is_some_and(|address| address.reg_id().is_some()))
+}
+
+/// The token of the caller's flow, if the caller asks by `ob` for later requests to come by it (RFC 5626 4.3, 5.3.2).
+fn caller_flow(flows: &Flows, request: &Request, source: Peer, plan: &Plan) -> Option<String> {
+    let is_first_hop = plan.source == Source::User && request.vias().nth(1).is_none();
+    let contact = request.contact().ok().flatten().filter(|_| is_first_hop)?;
+    contact.address()?.uri.param("ob")?;
+    flows.token_of(source)
 }
 
 /// Whether the request goes out with a `sips:` URI.

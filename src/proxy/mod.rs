@@ -186,7 +186,44 @@ impl Proxy {
 
     /// Whether there is another group to try.
     pub(crate) fn has_alternative(&self, id: ContextId) -> bool {
-        self.contexts.get(id.0).is_some_and(|context| !context.groups.is_empty() && !context.is_cancelled)
+        self.contexts.get(id.0).is_some_and(|context| {
+            let mut silent = context.branches.iter().filter(|branch| branch.is_silent());
+            let has_more =
+                !context.groups.is_empty() || silent.any(|branch| !branch.target.others.is_empty());
+            has_more && !context.is_cancelled
+        })
+    }
+
+    /// Goes on behind `client`, whose flow has failed: by another one of the same instance (RFC 5626 7), if there is one.
+    fn try_other_flow(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        transactions: &mut Transactions,
+        id: ContextId,
+        client: ClientId,
+    ) -> bool {
+        let Some(context) = self.contexts.get_mut(id.0) else { return false };
+        if context.is_answered || context.is_cancelled {
+            return false;
+        }
+        let branch = context.branch_mut(client).filter(|branch| !branch.is_abandoned);
+        let Some((other, breadth)) =
+            branch.and_then(|branch| Some((branch.target.take_other()?, branch.breadth)))
+        else {
+            return false;
+        };
+        let before = context.branches.len();
+        start_branch(ctx, transactions, context, id, other, breadth);
+        let Some(last) = context.branches.get(before) else { return false };
+        let is_last = context.groups.is_empty() && last.target.others.is_empty();
+        let patience = context.plan.patience.of(last.hop(), is_last);
+        if let Some(timer) = context.timer_c.take() {
+            // 16.6 step 11.
+            self.timers.cancel(timer);
+            context.timer_c = Some(self.timers.arm(ctx.now + TIMER_C, Due::TimerC(id)));
+        }
+        self.arm_patience(ctx.now, id, patience);
+        true
     }
 
     /// Starts the next group; what was tried before is given up. Where none of its targets can be sent to, that is told
@@ -197,6 +234,13 @@ impl Proxy {
         transactions: &mut Transactions,
         id: ContextId,
     ) -> Option<Silence> {
+        let context = self.contexts.get_mut(id.0)?;
+        // RFC 5626 7: where an instance has said nothing by one flow, it is asked by another before anybody else is.
+        let silent = context.branches.iter_mut().filter(|branch| branch.is_silent());
+        let others: Vec<_> = silent.filter_map(|branch| branch.target.take_other()).collect();
+        if !others.is_empty() {
+            context.groups.push_front(others);
+        }
         self.abandon_branches(ctx, transactions, id);
         let context = self.contexts.get_mut(id.0)?;
         let mut group = context.groups.pop_front()?;
@@ -235,6 +279,8 @@ impl Proxy {
         if let Some(timer) = context.ring.take() {
             self.timers.cancel(timer);
         }
+        let mut live = context.branches.iter().filter(|branch| !branch.is_abandoned);
+        let is_last = is_last && live.all(|branch| branch.target.others.is_empty());
         let ring = context.plan.patience.ring.filter(|_| rings);
         context.ring = ring.map(|ring| self.timers.arm(ctx.now + ring, Due::Rang(id)));
         let patience = hop.and_then(|hop| context.plan.patience.of(hop, is_last));
@@ -272,6 +318,7 @@ impl Proxy {
         drop_routes: usize,
     ) -> Option<Silence> {
         let context = self.contexts.get_mut(id.0)?;
+        context.branches.iter_mut().for_each(|branch| branch.target.others.clear());
         context.groups = groups.into();
         context.plan.drop_routes = drop_routes;
         self.advance(ctx, transactions, id)
@@ -431,21 +478,27 @@ fn refuse(ctx: &mut Ctx<'_>, transactions: &mut Transactions, context: &Response
     ctx.out.note_refusal(request, &fault);
 }
 
-/// RFC 3261 16.6 steps 8 to 10, for one target. A target that no flow reaches makes no branch.
+/// RFC 3261 16.6 steps 8 to 10, for one target, or another way to the same instance if no flow reaches it. A target that no flow
+/// reaches makes no branch.
 fn start_branch(
     ctx: &mut Ctx<'_>,
     transactions: &mut Transactions,
     context: &mut ResponseContext,
     id: ContextId,
-    target: Target,
+    mut target: Target,
     breadth: u32,
 ) {
-    let Some(sent) = forward(ctx, &context.request, context.source, &context.plan, &target, breadth) else {
-        return;
+    let sent = loop {
+        match forward(ctx, &context.request, context.source, &context.plan, &target, breadth) {
+            Some(sent) => break sent,
+            None => match target.take_other() {
+                Some(other) => target = other,
+                None => return,
+            },
+        }
     };
     let (method, name) = (context.request.method(), context.request.method_str());
     let outgoing = Outgoing { method, name, branch: &sent.branch, bytes: sent.bytes, peer: sent.peer };
     let client = transactions.start(ctx, outgoing, Some(Owner(id.0)));
-    let by_udp = sent.is_switched.then_some(breadth);
-    context.branches.push(Branch { by_udp, ..Branch::new(client, target) });
+    context.branches.push(Branch { by_udp: sent.is_switched, ..Branch::new(client, target, breadth) });
 }

@@ -72,6 +72,13 @@ impl Proxy {
             _ => {
                 branch.state = BranchState::Done;
                 let hop = branch.hop();
+                // RFC 5626 7: "a final response from a branch other than a 408 (Request Timeout) or a 430 (Flow Failed)" is the
+                // instance's own.
+                if matches!(status, 408 | 430) && self.try_other_flow(ctx, transactions, id, client) {
+                    return None;
+                }
+                let context = self.contexts.get_mut(id.0)?;
+                let branch = context.branch(client)?;
                 // 16.7 step 4: a 3xx that is followed is no candidate for the best response.
                 let follows = !branch.is_abandoned && context.follow(redirect);
                 let branch = context.branch(client)?;
@@ -113,16 +120,19 @@ impl Proxy {
         }
         // RFC 3261 18.1.1: "SHOULD retry the request, using UDP".
         if kind == SilenceKind::TransportFailed
-            && let (Some(breadth), BranchState::Calling, Cancel::Unwanted) =
-                (branch.by_udp, before, &branch.cancel)
+            && let (true, BranchState::Calling, Cancel::Unwanted) = (branch.by_udp, before, &branch.cancel)
         {
-            let mut target = branch.target.clone();
+            let (mut target, breadth) = (branch.target.clone(), branch.breadth);
             target.is_listening = false;
             start_branch(ctx, transactions, context, id, target, breadth);
             if context.is_pending() {
                 return None;
             }
         }
+        if before == BranchState::Calling && self.try_other_flow(ctx, transactions, id, unanswered.client) {
+            return None;
+        }
+        let context = self.contexts.get_mut(id.0)?;
         context.is_timed_out |= kind == SilenceKind::TimedOut;
         if before == BranchState::Proceeding {
             // It has taken the request on, so it is not silent: the same as its own 408 (16.7, 16.8).

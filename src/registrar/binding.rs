@@ -76,12 +76,17 @@ pub struct Binding {
     pub q: u16,
     /// When its lifetime ends. One that the proxy granted may be used for longer while the proxy is away.
     pub expires_at: Instant,
+    /// When it was bound.
+    pub registered_at: Instant,
     /// When a REGISTER last touched it.
     pub updated_at: Instant,
     /// The CSeq number of that REGISTER.
     pub cseq: u32,
-    /// `reg-id`, if there is an instance: one of several flows of that device (RFC 5626 4.2).
+    /// `reg-id`, if there is an instance and RFC 5626 applies: one of several flows of that device. The instance and it name the
+    /// binding then (section 6); without it the contact's URI does.
     pub reg_id: Option<u32>,
+    /// The era of its instance's temporary GRUUs; 0 without an instance.
+    pub(super) era: u64,
     /// Who sent that REGISTER, which behind a NAT is where the user can be reached.
     pub source: SocketAddr,
     /// The flow that the REGISTER came in on; `None` once that is closed.
@@ -123,9 +128,36 @@ impl Binding {
         Some(self.texts.instance()).filter(|urn| !urn.is_empty())
     }
 
+    /// The public GRUU that the proxy has made for it (RFC 5627 5.2), for [`Uri::parse`].
+    #[must_use]
+    pub fn pub_gruu(&self) -> Option<&str> {
+        Some(self.texts.pub_gruu()).filter(|gruu| !gruu.is_empty())
+    }
+
+    /// The latest temporary GRUU that the proxy has made for it, for [`Uri::parse`].
+    #[must_use]
+    pub fn temp_gruu(&self) -> Option<&str> {
+        Some(self.texts.temp_gruu()).filter(|gruu| !gruu.is_empty())
+    }
+
     /// The Path of others between the user and us, topmost first, to be used as Route (RFC 3327 5.3, 5.4).
     pub fn path(&self) -> impl Iterator<Item = &str> {
         self.texts.path()
+    }
+
+    /// Whether both are the same binding of an address of record, at whatever time.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (self.reg_id, other.reg_id) {
+            (None, None) => self.contact().equivalent(&other.contact()),
+            (a, b) => a == b && self.instance() == other.instance(),
+        }
+    }
+
+    /// Whether it is a flow from the user to us (RFC 5626) that is closed: nothing reaches the user by it (5.3, 7).
+    #[must_use]
+    pub fn is_lost_flow(&self) -> bool {
+        self.reg_id.is_some() && self.flow.is_none() && self.path().next().is_none()
     }
 
     /// The first 256 bytes of User-Agent.
@@ -176,6 +208,19 @@ pub struct BindingChange {
     pub kind: ChangeKind,
     /// The binding as it is now, or as it was last if it is gone.
     pub binding: Binding,
+    /// When it would have ended, if it was there and has a new lifetime.
+    pub ended_at: Option<Instant>,
+}
+
+impl BindingChange {
+    pub(super) const fn new(kind: ChangeKind, binding: Binding) -> Self {
+        Self { kind, binding, ended_at: None }
+    }
+
+    /// `binding` has got a new lifetime in the place of one that ended at `before`.
+    pub(super) const fn refreshed(binding: Binding, before: Instant) -> Self {
+        Self { kind: ChangeKind::Refreshed, binding, ended_at: Some(before) }
+    }
 }
 
 /// What a request has changed: nearly always one binding.
@@ -197,8 +242,8 @@ impl Default for Changes {
 }
 
 impl Changes {
-    pub(super) const fn renewed(binding: Binding) -> Self {
-        Self(Few::Renewed(BindingChange { kind: ChangeKind::Refreshed, binding }))
+    pub(super) const fn renewed(binding: Binding, before: Instant) -> Self {
+        Self(Few::Renewed(BindingChange::refreshed(binding, before)))
     }
 
     /// The binding that was renewed, if its address of record has no other one.

@@ -27,6 +27,11 @@ impl Name {
         Self { coarse, fine: (number as u64) << COARSE }
     }
 
+    /// As much of each part as an index looks at, and more.
+    pub(super) const fn parts(self) -> (u32, u64) {
+        (self.coarse as u32, self.fine)
+    }
+
     pub(super) const fn coarse(self) -> u64 {
         self.coarse
     }

@@ -2,8 +2,9 @@
 
 use super::Registrar;
 use super::binding::{Binding, Origin};
+use super::gruu;
 use crate::time::Instant;
-use crate::uri::{AorKey, HomeHosts, Host, Uri, user_of};
+use crate::uri::{AorKey, HomeHosts, Host, Uri, unescape_bytes, user_of};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -21,6 +22,18 @@ pub enum Standing {
     Former,
     /// It never had one, or left too long ago to be remembered.
     Unknown,
+}
+
+/// What a URI names that may be a GRUU (RFC 5627 6.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Named<'a> {
+    /// It is no GRUU, or none of ours.
+    Else,
+    /// A GRUU of ours that is none, or is none any more: 404.
+    Nobody,
+    /// These bindings of one instance; none: 480.
+    Instance(Vec<&'a Binding>),
 }
 
 /// The database at one moment: what is past its lifetime then is not seen, collected or not.
@@ -102,6 +115,75 @@ impl<'a> View<'a> {
     fn own_contact(&self, uri: &Uri<'_>, address: SocketAddr) -> Option<&'a Binding> {
         let mut bindings = self.registrar.table.by_source(address).take(MAX_CANDIDATES);
         bindings.find(|binding| self.sees(binding) && binding.contact().equivalent(uri))
+    }
+
+    /// What `uri` names if it is a GRUU: one of ours, or one that the proxy has made for who is registered here.
+    ///
+    /// A public one is good for as long as its address of record is known, a temporary one until its instance is gone or has taken
+    /// another Call-ID. Of the temporary ones of the proxy's the latest is known.
+    #[must_use]
+    pub fn by_gruu(&self, uri: &Uri<'_>, hosts: &HomeHosts) -> Named<'a> {
+        let Some(gr) = gruu::gr(uri) else { return Named::Else };
+        let nobody = || match uri.host() {
+            Some(host) if hosts.contains(host) => Named::Nobody,
+            _ => Named::Else,
+        };
+        let Some(gr) = gr.filter(|gr| !gr.is_empty()) else {
+            return self.by_temporary(uri).map_or_else(nobody, |binding| self.instance_of(binding));
+        };
+        let (gr, mut bindings) = (unescape_bytes(gr.as_bytes()), self.bindings(uri, hosts));
+        let is_it = |binding: &&Binding| {
+            binding.instance().is_some_and(|instance| instance.as_bytes() == &*gr)
+                || binding
+                    .pub_gruu()
+                    .is_some_and(|gruu| Uri::parse(gruu).is_ok_and(|gruu| gruu.equivalent(uri)))
+        };
+        if let Some(binding) = bindings.find(is_it) {
+            return self.instance_of(binding);
+        }
+        // RFC 5627 5.3: "subsequent requests targeted to the GRUU, prior to re-registration of a contact to the GRUU, SHOULD return a
+        // 480".
+        let standing = AorKey::of(uri, hosts).map_or(Standing::Unknown, |key| self.standing(&key));
+        match standing {
+            Standing::Registered | Standing::Former => Named::Instance(Vec::new()),
+            Standing::Unknown => nobody(),
+        }
+    }
+
+    fn by_temporary(&self, uri: &Uri<'_>) -> Option<&'a Binding> {
+        let table = &self.registrar.table;
+        if let Some(says) = uri.user().and_then(|user| self.registrar.mint.read(user)) {
+            let is_of = |binding: &&Binding| {
+                self.sees(binding) && Uri::parse(binding.aor()).is_ok_and(|aor| aor.host() == uri.host())
+            };
+            return table.of_temporary(says).find(is_of);
+        }
+        let is_it = |binding: &&Binding| {
+            let gruu = binding.temp_gruu().and_then(|gruu| Uri::parse(gruu).ok());
+            self.sees(binding) && gruu.is_some_and(|gruu| gruu.equivalent(uri))
+        };
+        table.with_temp_gruu(uri).take(MAX_CANDIDATES).find(is_it)
+    }
+
+    /// All bindings of the instance of `binding`.
+    fn instance_of(&self, binding: &'a Binding) -> Named<'a> {
+        let all = self.registrar.table.of_user(binding.key()).map(|(_, binding)| binding);
+        Named::Instance(
+            all.filter(|other| self.sees(other) && other.instance() == binding.instance()).collect(),
+        )
+    }
+
+    /// The flows of the instance that `binding` is one of (RFC 5626); `binding` alone where it is no flow.
+    #[must_use]
+    pub fn flows_of(&self, binding: &'a Binding) -> Vec<&'a Binding> {
+        if binding.reg_id.is_none() {
+            return vec![binding];
+        }
+        let all = self.registrar.table.of_user(binding.key()).map(|(_, binding)| binding);
+        all.filter(|other| {
+            self.sees(other) && other.reg_id.is_some() && other.instance() == binding.instance()
+        })
+        .collect()
     }
 
     /// A binding whose REGISTER came from `source`.

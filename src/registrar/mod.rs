@@ -43,27 +43,32 @@
 
 mod binding;
 mod former;
+mod gruu;
 mod index;
 mod lookup;
+mod outbound;
 mod plan;
 mod record;
 mod refusal;
+mod reginfo;
 mod register;
 mod request;
 mod table;
 mod texts;
 
 pub use binding::{Binding, BindingChange, ChangeKind, Changes, Home, Origin};
-pub use lookup::{Standing, View};
+pub use lookup::{Named, Standing, View};
 pub use refusal::Refusal;
+pub use reginfo::{ContactEvent, ContactState};
 pub use register::{CurrentContact, Registered};
 pub use table::BindingId;
 
 use crate::config::{Config, Target};
 use crate::time::Instant;
-use crate::transport::FlowId;
+use crate::transport::{FlowId, Peer};
 use crate::uri::user_of;
 use former::Former;
+use gruu::Mint;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -77,8 +82,11 @@ use table::Table;
 pub struct Registrar {
     table: Table,
     former: Former,
+    mint: Mint,
     max_users: usize,
     max_contacts: usize,
+    min_expires: Duration,
+    max_expires: Duration,
     /// Emergency numbers and reserved users.
     reserved: BTreeSet<Box<str>>,
     /// The addresses of proxies and gateways.
@@ -97,8 +105,11 @@ impl Registrar {
         Self {
             table: Table::new(secret),
             former: Former::new(config.registrar.max_users),
+            mint: Mint::new(secret),
             max_users: config.registrar.max_users,
             max_contacts: config.registrar.max_contacts,
+            min_expires: config.registrar.min_expires,
+            max_expires: config.registrar.max_expires,
             reserved: reserved.map(|user| user.as_str().into()).collect(),
             infrastructure: infrastructure(config),
         }
@@ -142,6 +153,12 @@ impl Registrar {
     /// A flow is gone: its bindings stay, without a flow (`sas.md` 7.4). The work grows with the number of its bindings.
     pub fn on_flow_closed(&mut self, flow: FlowId) {
         self.table.forget_flow(flow);
+    }
+
+    /// What was sent to `peer` by a flow that is no connection could not be delivered: the flows of RFC 5626 that end there are as good
+    /// as closed (section 7), until they are registered again.
+    pub fn on_flow_failed(&mut self, peer: Peer) {
+        self.table.forget_peer(peer);
     }
 
     /// Whether a binding is reached by `flow`.

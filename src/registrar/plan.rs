@@ -13,7 +13,8 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub(super) enum Edit {
     Bind(Binding),
-    Refresh(BindingId, Binding),
+    /// With when it would have ended.
+    Refresh(BindingId, Binding, Instant),
     Unbind(BindingId),
 }
 
@@ -21,7 +22,7 @@ pub(super) enum Edit {
 #[derive(Debug)]
 pub(super) enum Plan {
     /// The only binding of its address of record gets a new lifetime.
-    Renew(BindingId, Binding),
+    Renew(BindingId, Binding, Instant),
     Any(Vec<Edit>),
 }
 
@@ -81,19 +82,21 @@ pub(super) fn plan(table: &Table, register: &Register<'_>, rules: &mut impl Rule
         }
         return Ok(match rules.grant(asked, Some(binding)) {
             None => vec![Edit::Unbind(id)].into(),
-            Some(new) => Plan::Renew(id, new),
+            Some(new) => {
+                Plan::Renew(id, Binding { registered_at: binding.registered_at, ..new }, binding.expires_at)
+            }
         });
     }
     let stored: Vec<_> = table.of_user(&register.key).collect();
 
-    // Matches by URI come first for all contacts, so that none takes another's binding for that of an older address
-    // of the same device.
+    // Matches by what names a binding come first for all contacts, so that none takes another's binding for that of an older
+    // address of the same device.
     let mut taken = BTreeSet::new();
     let mut matches: Vec<_> =
-        all_asked.iter().map(|asked| (asked, take_by_uri(&stored, asked, &mut taken))).collect();
+        all_asked.iter().map(|asked| (asked, take_own(&stored, asked, &mut taken))).collect();
     let of_this_request = |b: &Binding| b.call_id() == register.call_id && b.cseq == register.cseq;
     let older_address =
-        |asked: &Asked<'_>, binding: &Binding| asked.is_instance_of(binding) && !of_this_request(binding);
+        |asked: &Asked<'_>, binding: &Binding| asked.supersedes(binding) && !of_this_request(binding);
     for (asked, found) in &mut matches {
         if found.is_none() {
             *found = stored.iter().copied().find(|(id, b)| !taken.contains(id) && older_address(asked, b));
@@ -111,8 +114,9 @@ pub(super) fn plan(table: &Table, register: &Register<'_>, rules: &mut impl Rule
             (None, None) => {}
             (None, Some((id, _))) => edits.push(Edit::Unbind(id)),
             (Some(new), None) => edits.push(Edit::Bind(new)),
-            (Some(new), Some((id, old))) if new.contact().equivalent(&old.contact()) => {
-                edits.push(Edit::Refresh(id, new));
+            (Some(new), Some((id, old))) if new.is_same_as(old) => {
+                let new = Binding { registered_at: old.registered_at, ..new };
+                edits.push(Edit::Refresh(id, new, old.expires_at));
             }
             // The same device at a new address: for whoever keeps a copy, one contact goes and another comes.
             (Some(new), Some((id, _))) => edits.extend([Edit::Unbind(id), Edit::Bind(new)]),
@@ -135,21 +139,31 @@ fn ordinary_refresh<'t>(
     asked: &Asked<'_>,
 ) -> Option<(BindingId, &'t Binding)> {
     let mut stored = table.of_user(&register.key);
-    let found = stored.next().filter(|(_, binding)| binding.contact() == asked.uri)?;
+    let is_it = |binding: &Binding| {
+        binding.contact() == asked.uri
+            && binding.reg_id == asked.reg_id
+            && (asked.reg_id.is_none() || asked.is_instance_of(binding))
+    };
+    let found = stored.next().filter(|(_, binding)| is_it(binding))?;
     stored.next().is_none().then_some(found)
 }
 
-/// The stored binding whose contact is that of `asked`: the same text rather than one that only means the same, since
-/// several may mean the same (RFC 3261 19.1.4 is not transitive).
-fn take_by_uri<'t>(
+/// The stored binding that `asked` names. A flow does so by instance and reg-id (RFC 5626 6), any other contact by its URI: the same
+/// text rather than one that only means the same, since several may mean the same (RFC 3261 19.1.4 is not transitive).
+fn take_own<'t>(
     stored: &[(BindingId, &'t Binding)],
     asked: &Asked<'_>,
     taken: &mut BTreeSet<BindingId>,
 ) -> Option<(BindingId, &'t Binding)> {
     let free = || stored.iter().copied().filter(|(id, _)| !taken.contains(id));
-    let found = free()
-        .find(|(_, b)| b.contact() == asked.uri)
-        .or_else(|| free().find(|(_, b)| b.contact().equivalent(&asked.uri)))?;
+    let found = if asked.reg_id.is_some() {
+        free().find(|(_, b)| asked.is_flow_of(b))?
+    } else {
+        let plain = || free().filter(|(_, b)| b.reg_id.is_none());
+        plain()
+            .find(|(_, b)| b.contact() == asked.uri)
+            .or_else(|| plain().find(|(_, b)| b.contact().equivalent(&asked.uri)))?
+    };
     taken.insert(found.0);
     Some(found)
 }
@@ -158,14 +172,21 @@ impl Registrar {
     /// Carries out a plan, all of it or nothing. Removals come first.
     pub(super) fn commit(&mut self, now: Instant, key: &str, plan: Plan) -> Result<Changes, Refusal> {
         let mut edits = match plan {
-            Plan::Renew(id, binding) => {
+            Plan::Renew(id, mut binding, before) => {
+                self.settle_era(now, key, &mut binding);
                 self.table.replace(id, binding.clone());
-                return Ok(Changes::renewed(binding));
+                return Ok(Changes::renewed(binding, before));
             }
             Plan::Any(edits) => edits,
         };
         let mut changes = Vec::with_capacity(edits.len());
-        for id in self.make_room(now, key, &edits)? {
+        let in_the_way = self.make_room(now, key, &edits)?;
+        for edit in &mut edits {
+            if let Edit::Bind(binding) | Edit::Refresh(_, binding, _) = edit {
+                self.settle_era(now, key, binding);
+            }
+        }
+        for id in in_the_way {
             changes.extend(self.drop_binding(id, ChangeKind::Expired));
         }
         edits.sort_by_key(|edit| !matches!(edit, Edit::Unbind(_)));
@@ -173,30 +194,53 @@ impl Registrar {
         Ok(changes.into())
     }
 
+    /// Gives the temporary GRUUs of `binding`, which is about to be stored, their era (RFC 5627 5.1).
+    fn settle_era(&mut self, now: Instant, key: &str, binding: &mut Binding) {
+        let Some(instance) = binding.instance().filter(|_| binding.era == 0) else {
+            return;
+        };
+        let of_instance = |other: &Binding| other.instance() == Some(instance) && other.expires_at > now;
+        let others = || self.table.of_user(key).filter(|(_, other)| of_instance(other));
+        // "the registrar checks for any existing contacts registered to the same AOR, instance ID, and if the contact in the REGISTER
+        // request is registering a flow, reg-id. If there is at least one, the registrar finds the one that was most recently
+        // registered, and examines the Call-ID"
+        let before = others().filter(|(_, other)| binding.reg_id.is_none() || other.reg_id == binding.reg_id);
+        let before = before.max_by_key(|(_, other)| other.updated_at).map(|(_, other)| other);
+        let lasts = before.is_none_or(|before| {
+            before.call_id() == binding.call_id()
+                // Another contact of the same request has been here.
+                || (before.cseq == binding.cseq && before.updated_at == binding.updated_at)
+        });
+        let era = others().map(|(_, other)| other.era).find(|era| *era != 0).filter(|_| lasts);
+        let ids: Vec<_> = if era.is_some() { Vec::new() } else { others().map(|(id, _)| id).collect() };
+        let era = era.unwrap_or_else(|| self.table.next_era());
+        ids.into_iter().for_each(|id| self.table.set_era(id, era));
+        binding.era = era;
+    }
+
     fn carry_out(&mut self, edit: Edit) -> Option<BindingChange> {
-        let (kind, binding) = match edit {
-            Edit::Unbind(id) => return self.drop_binding(id, ChangeKind::Unbound),
-            Edit::Refresh(id, binding) => {
+        match edit {
+            Edit::Unbind(id) => self.drop_binding(id, ChangeKind::Unbound),
+            Edit::Refresh(id, binding, before) => {
                 self.table.replace(id, binding.clone());
-                (ChangeKind::Refreshed, binding)
+                Some(BindingChange::refreshed(binding, before))
             }
             Edit::Bind(binding) => {
                 self.former.remove(self.table.hash(binding.key()));
                 self.table.insert(binding.clone());
-                (ChangeKind::Bound, binding)
+                Some(BindingChange::new(ChangeKind::Bound, binding))
             }
-        };
-        Some(BindingChange { kind, binding })
+        }
     }
 
     /// What has to go before `edits` fit: of the same user only, and only what is past its lifetime and kept because the
-    /// proxy is away. What is alive is never pushed out.
+    /// proxy is away, or a flow that is closed. What is alive is never pushed out.
     fn make_room(&self, now: Instant, key: &str, edits: &[Edit]) -> Result<Vec<BindingId>, Refusal> {
         let (mut bound, mut unbound, mut edited) = (0_usize, 0_usize, BTreeSet::new());
         for edit in edits {
             match edit {
                 Edit::Bind(_) => bound += 1,
-                Edit::Refresh(id, _) => drop(edited.insert(*id)),
+                Edit::Refresh(id, ..) => drop(edited.insert(*id)),
                 Edit::Unbind(id) => {
                     unbound += 1;
                     edited.insert(*id);
@@ -216,7 +260,8 @@ impl Registrar {
         let mut past: Vec<_> = self
             .table
             .of_user(key)
-            .filter(|(id, binding)| binding.expires_at <= now && !edited.contains(id))
+            .filter(|(_, binding)| binding.expires_at <= now || binding.is_lost_flow())
+            .filter(|(id, _)| !edited.contains(id))
             .map(|(id, binding)| (binding.expires_at, id))
             .collect();
         if past.len() < excess {
@@ -231,6 +276,6 @@ impl Registrar {
         if !self.table.contains(binding.key()) {
             self.former.insert(self.table.hash(binding.key()));
         }
-        Some(BindingChange { kind, binding })
+        Some(BindingChange::new(kind, binding))
     }
 }

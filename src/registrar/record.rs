@@ -5,15 +5,19 @@ use super::binding::{Binding, Changes, Home, Origin};
 use super::plan::{Rules, Verdict, plan};
 use super::refusal::Refusal;
 use super::request::{Asked, Register, Terms};
-use crate::headers::{Contact, NameAddr};
+use crate::headers::{Contact, HeaderName, NameAddr};
 use crate::message::{Essentials, Request, Response};
 use crate::time::Instant;
 use crate::transport::Peer;
 use crate::uri::{HomeHosts, Uri, unescape};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// What neither the 2xx nor the request says: RFC 3261 10.2.
 const DEFAULT_EXPIRES: Duration = Duration::from_hours(1);
+
+/// What is kept of a GRUU of the proxy's at most, in bytes.
+const MAX_GRUU: usize = 512;
 
 /// A 2xx comes at most 64*T1 after its request (RFC 3261 17.1.2.2, timer F). A lower CSeq that comes later than that after
 /// the last change cannot be an older request whose answer was slow.
@@ -47,7 +51,11 @@ impl Registrar {
         if !response.is_success() {
             return Ok(Changes::default());
         }
-        let register = Register::read(request, &Essentials::of(request), from, hosts, self.max_contacts)?;
+        // RFC 5626 6: "the registrar MUST include the outbound option-tag in a Require header field value in its response" where
+        // it has bound a flow.
+        let has_flows = || Ok(response.lists(HeaderName::Require, "outbound"));
+        let read = Essentials::of(request);
+        let register = Register::read(request, &read, from, hosts, self.max_contacts, has_flows)?;
         if self.is_reserved(&register.key) {
             return Err(Refusal::Reserved);
         }
@@ -83,7 +91,15 @@ impl Rules for Granted<'_> {
         });
         let told = answered_here.map_or(Instant::ZERO, |binding| binding.expires_at);
         let expires_at = told.max(self.now + granted);
-        let terms = Terms { now: self.now, expires_at, origin: Origin::Proxy, home: Home::Confirmed };
+        let listed = asked.instance.and_then(|_| self.listed_for(asked));
+        let [public, temporary] = gruus_of(listed.as_ref());
+        let terms = Terms {
+            now: self.now,
+            expires_at,
+            origin: Origin::Proxy,
+            home: Home::Confirmed,
+            gruus: [&public, &temporary],
+        };
         Some(self.register.binding(asked, existing, terms))
     }
 }
@@ -92,9 +108,7 @@ impl Granted<'_> {
     fn lifetime(&self, asked: &Asked<'_>) -> Duration {
         let wanted = asked.expires.unwrap_or(DEFAULT_EXPIRES);
         let unlisted = || self.response.expires().unwrap_or(wanted);
-        let find =
-            |same: fn(&Uri<'_>, &Uri<'_>) -> bool| self.listed().find(|listed| same(&listed.uri, &asked.uri));
-        match find(|a, b| a.equivalent(b)).or_else(|| find(is_same_place)) {
+        match self.listed_for(asked) {
             Some(listed) => listed.expires().unwrap_or_else(unlisted),
             None => match self.listed().filter_map(|listed| listed.expires()).max() {
                 Some(longest) => longest.min(wanted),
@@ -103,12 +117,31 @@ impl Granted<'_> {
         }
     }
 
+    /// What the answer lists of `asked`. Flows are told apart by instance and reg-id, whatever their URIs (RFC 5626 6).
+    fn listed_for(&self, asked: &Asked<'_>) -> Option<NameAddr<'_>> {
+        let is_flow = |listed: &NameAddr<'_>| {
+            asked.reg_id.is_some() && listed.reg_id() == asked.reg_id && listed.instance() == asked.instance
+        };
+        let find =
+            |same: fn(&Uri<'_>, &Uri<'_>) -> bool| self.listed().find(|listed| same(&listed.uri, &asked.uri));
+        self.listed().find(is_flow).or_else(|| find(|a, b| a.equivalent(b))).or_else(|| find(is_same_place))
+    }
+
     fn listed(&self) -> impl Iterator<Item = NameAddr<'_>> {
         self.response.contacts().filter_map(|contact| match contact {
             Ok(Contact::Address(address)) => Some(address),
             Ok(Contact::Star) | Err(_) => None,
         })
     }
+}
+
+/// The GRUUs that the proxy has made for a contact (RFC 5627 5.2), as far as they can be kept.
+fn gruus_of<'a>(listed: Option<&NameAddr<'a>>) -> [Cow<'a, str>; 2] {
+    let kept = |gruu: Option<Cow<'a, str>>| {
+        let is_uri = |gruu: &Cow<'a, str>| gruu.len() <= MAX_GRUU && Uri::parse(gruu).is_ok();
+        gruu.filter(is_uri).unwrap_or_default()
+    };
+    [kept(listed.and_then(NameAddr::pub_gruu)), kept(listed.and_then(NameAddr::temp_gruu))]
 }
 
 /// Same user, host and port, whatever the parameters, which some registrars drop or add.

@@ -3,6 +3,8 @@
 
 use super::Registrar;
 use super::binding::{Binding, Changes, Home, Origin};
+use super::gruu::{self, Issue};
+use super::outbound;
 use super::plan::{Rules, Verdict, plan};
 use super::refusal::Refusal;
 use super::request::{Asked, Register, Terms};
@@ -24,13 +26,18 @@ pub struct Registered {
     pub contacts: Vec<CurrentContact>,
     /// The Path to echo (RFC 3327 5.3); empty unless the user agent says that it knows Path.
     pub path: Vec<Box<str>>,
+    /// The contact is a flow, and its sender is to know that (RFC 5626 6).
+    pub is_outbound: bool,
     /// What has changed.
     pub changes: Changes,
 }
 
 impl Registered {
-    /// Adds the Contact and Path header fields of the 200 to `response` (RFC 3261 10.3 step 8, RFC 3327 5.3).
+    /// Adds the Contact, Path and Require header fields of the 200 to `response` (RFC 3261 10.3 step 8, RFC 3327 5.3, RFC 5626 6).
     pub fn write_to(&self, mut response: ResponseBuilder) -> ResponseBuilder {
+        if self.is_outbound {
+            response = response.header(HeaderName::Require, "outbound");
+        }
         for value in &self.path {
             response = response.header(HeaderName::Path, value);
         }
@@ -45,6 +52,9 @@ pub(crate) struct Accepted<'r> {
     request: &'r Request,
     key: Cow<'r, str>,
     now: Instant,
+    pub(crate) is_outbound: bool,
+    /// If GRUUs are to be told.
+    issue: Option<Issue>,
     pub(crate) changes: Changes,
 }
 
@@ -56,9 +66,10 @@ impl<'r> Accepted<'r> {
             None => (None, Some(self.registrar.table.of_user(&self.key).map(|(_, binding)| binding))),
         };
         let bindings = only.into_iter().chain(all.into_iter().flatten());
-        bindings
-            .filter(move |binding| binding.expires_at > now)
-            .map(move |binding| CurrentContact::of(binding, now))
+        bindings.filter(move |binding| binding.expires_at > now).map(move |binding| match self.issue {
+            Some(issue) => self.registrar.with_gruus(issue, binding, now),
+            None => CurrentContact::of(binding, now),
+        })
     }
 
     fn path(&self) -> impl Iterator<Item = &'r str> {
@@ -71,6 +82,9 @@ impl<'r> Accepted<'r> {
     }
 
     pub(crate) fn write_to(&self, mut response: ResponseBuilder) -> ResponseBuilder {
+        if self.is_outbound {
+            response = response.header(HeaderName::Require, "outbound");
+        }
         for value in self.path() {
             response = response.header(HeaderName::Path, value);
         }
@@ -83,6 +97,7 @@ impl From<Accepted<'_>> for Registered {
         Self {
             contacts: accepted.contacts().collect(),
             path: accepted.path().map(Box::from).collect(),
+            is_outbound: accepted.is_outbound,
             changes: accepted.changes,
         }
     }
@@ -99,6 +114,8 @@ pub struct CurrentContact {
     pub q: u16,
     /// The flow of its device (RFC 5626 4.2).
     pub reg_id: Option<u32>,
+    /// Its public and its temporary GRUU, for who knows RFC 5627.
+    pub gruus: Option<[Box<str>; 2]>,
 }
 
 impl CurrentContact {
@@ -111,6 +128,7 @@ impl CurrentContact {
             expires: u32::try_from(left).unwrap_or(u32::MAX).max(1),
             q: binding.q,
             reg_id: binding.reg_id,
+            gruus: None,
         }
     }
 
@@ -149,6 +167,12 @@ impl CurrentContact {
             text.push_str(";reg-id=");
             push_decimal(text, reg_id.into());
         }
+        // RFC 5627 7: quoted strings, in which no URI has anything to escape.
+        if let Some([public, temporary]) = &self.gruus {
+            for part in [";pub-gruu=\"", public, "\";temp-gruu=\"", temporary, "\""] {
+                text.push_str(part);
+            }
+        }
         text.push_str(";expires=");
         push_decimal(text, self.expires.into());
     }
@@ -170,7 +194,8 @@ impl Registrar {
     /// * `grant` decides each lifetime from the one asked for, which is `None` where the request names none. It is not
     ///   asked for removals. What it gives counts in whole seconds, and as one second at least.
     ///
-    /// A contact is that of a binding if the URIs are equivalent, or if both name the same instance and `reg-id`. A binding with
+    /// A contact is that of a binding if the URIs are equivalent or, where RFC 5626 applies, if both name the same instance and
+    /// `reg-id`. One that is no flow replaces all others of its instance. A binding with
     /// the same Call-ID and no lower CSeq fails the request, except from the same device, which is the same instance or the
     /// same IP address: a lower CSeq is its reboot, and an equal one leaves the binding as it is.
     ///
@@ -200,13 +225,55 @@ impl Registrar {
         home: Home,
         grant: impl FnMut(Option<Duration>) -> Duration,
     ) -> Result<Accepted<'r>, Refusal> {
-        let register = Register::read(request, read, from, hosts, self.max_contacts)?;
+        let has_flows = || outbound::applies(request, read);
+        let register = Register::read(request, read, from, hosts, self.max_contacts, has_flows)?;
         if self.is_reserved(&register.key) {
             return Err(Refusal::Reserved);
         }
+        register.check_lifetimes(self.min_expires)?;
+        outbound::check(register.asked())?;
+        self.check_instances(&register)?;
+        let is_outbound = register.has_flow() && outbound::is_supported(request);
+        let max_expires = self.max_expires;
+        let mut grant = grant;
+        let grant = |asked| grant(asked).min(max_expires);
         let plan = plan(&self.table, &register, &mut Local { register: &register, now, home, grant })?;
         let changes = self.commit(now, &register.key, plan)?;
-        Ok(Accepted { registrar: self, request, key: register.key, now, changes })
+        let issue = self.issue_for(&register, request);
+        Ok(Accepted { registrar: self, request, key: register.key, now, is_outbound, issue, changes })
+    }
+}
+
+impl Registrar {
+    /// GRUUs for the answer, for those who say that they know them (RFC 5627 5.2).
+    fn issue_for(&mut self, register: &Register<'_>, request: &Request) -> Option<Issue> {
+        let is_query = register.asked().is_empty();
+        let has_instance = register.asked().iter().any(|asked| asked.instance.is_some());
+        let wants = (has_instance || is_query) && request.lists(HeaderName::Supported, "gruu");
+        wants.then(|| self.mint.issue())
+    }
+
+    /// RFC 5627 5.1, for contacts with an instance: one that is the address of record or a GRUU of it "would cause a routing loop".
+    fn check_instances(&self, register: &Register<'_>) -> Result<(), Refusal> {
+        for asked in register.asked().iter().filter(|asked| asked.instance.is_some() && !asked.is_removal()) {
+            let is_gruu = || {
+                let says = asked.uri.user().and_then(|user| self.mint.read(user));
+                says.is_some_and(|says| self.table.is_named(&register.key, says))
+            };
+            if !asked.uri.is_sip() || register.is_aor(&asked.uri) || is_gruu() {
+                return Err(Refusal::LoopingContact);
+            }
+        }
+        Ok(())
+    }
+
+    /// `binding` as it stands at `now`, with the GRUUs of its instance.
+    fn with_gruus(&self, issue: Issue, binding: &Binding, now: Instant) -> CurrentContact {
+        let gruus = || {
+            let user = self.mint.temporary(issue, self.table.says(binding)?);
+            Some([gruu::public(binding)?.into(), gruu::with_user(binding, &user)?.into()])
+        };
+        CurrentContact { gruus: gruus(), ..CurrentContact::of(binding, now) }
     }
 }
 
@@ -214,15 +281,19 @@ impl Registrar {
     /// The answer to a REGISTER that was accepted and has come again: what is there now. Nothing changes, since what came after it may
     /// have changed more.
     pub(crate) fn repeat<'r>(
-        &'r self,
+        &'r mut self,
         now: Instant,
         request: &'r Request,
         read: &Essentials<'r>,
         from: Peer,
         hosts: &HomeHosts,
     ) -> Result<Accepted<'r>, Refusal> {
-        let Register { key, .. } = Register::read(request, read, from, hosts, self.max_contacts)?;
-        Ok(Accepted { registrar: self, request, key, now, changes: Changes::default() })
+        let has_flows = || outbound::applies(request, read);
+        let register = Register::read(request, read, from, hosts, self.max_contacts, has_flows)?;
+        let is_outbound = register.has_flow() && outbound::is_supported(request);
+        let issue = self.issue_for(&register, request);
+        let (key, changes) = (register.key, Changes::default());
+        Ok(Accepted { registrar: self, request, key, now, is_outbound, issue, changes })
     }
 }
 
@@ -260,7 +331,8 @@ impl<G: FnMut(Option<Duration>) -> Duration> Rules for Local<'_, G> {
         // The phone is told whole seconds, so it gets whole seconds.
         let granted = Duration::from_secs((self.grant)(asked.expires).as_secs().max(1));
         let expires_at = self.now + granted;
-        let terms = Terms { now: self.now, expires_at, origin: Origin::Local, home: self.home };
+        let terms =
+            Terms { now: self.now, expires_at, origin: Origin::Local, home: self.home, gruus: [""; 2] };
         Some(self.register.binding(asked, existing, terms))
     }
 }

@@ -64,17 +64,20 @@ pub(super) struct Asked<'m> {
     /// The lifetime that is asked for. Zero removes.
     pub(super) expires: Option<Duration>,
     q: u16,
-    instance: Option<&'m str>,
-    reg_id: Option<u32>,
+    pub(super) instance: Option<&'m str>,
+    /// One of several flows of the instance, where RFC 5626 applies: then the two name the binding.
+    pub(super) reg_id: Option<u32>,
 }
 
 /// What a binding is granted with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
+pub(super) struct Terms<'g> {
     pub(super) now: Instant,
     pub(super) expires_at: Instant,
     pub(super) origin: Origin,
     pub(super) home: Home,
+    /// The public and the temporary GRUU that the proxy has made with it; empty where it has made none.
+    pub(super) gruus: [&'g str; 2],
 }
 
 impl Asked<'_> {
@@ -82,9 +85,48 @@ impl Asked<'_> {
         self.expires == Some(Duration::ZERO)
     }
 
-    /// Whether `binding` says to be the same flow of the same device.
+    /// RFC 3261 10.3 step 7: "greater than zero AND smaller than one hour AND less than a registrar-configured minimum".
+    fn is_too_brief(&self, least: Duration) -> bool {
+        self.expires.is_some_and(|asked| !asked.is_zero() && asked < least && asked < Duration::from_hours(1))
+    }
+
+    /// Whether it stands for many (RFC 6140).
+    fn is_bulk(&self) -> bool {
+        // A look at the letters comes first: nearly all have parameters, and none of them is it.
+        let params = self.uri.params_str().as_bytes();
+        memchr::memchr3(b'b', b'B', b'%', params).is_some() && self.uri.param("bnc").is_some()
+    }
+
+    /// Whether `binding` says to be of the same device.
     pub(super) fn is_instance_of(&self, binding: &Binding) -> bool {
-        self.instance.is_some() && self.instance == binding.instance() && self.reg_id == binding.reg_id
+        self.instance.is_some() && self.instance == binding.instance()
+    }
+
+    /// Whether `binding` is the same flow of the same device (RFC 5626 6).
+    pub(super) fn is_flow_of(&self, binding: &Binding) -> bool {
+        self.reg_id.is_some() && self.reg_id == binding.reg_id && self.is_instance_of(binding)
+    }
+
+    /// Whether it takes the place of `binding` without being it: the same device at another address, before it had several flows,
+    /// or since it has only one; or what is a flow now and was a contact without an instance. Flows stand side by side.
+    pub(super) fn supersedes(&self, binding: &Binding) -> bool {
+        if self.reg_id.is_none() || binding.reg_id.is_none() {
+            let was_nameless = || {
+                self.reg_id.is_some()
+                    && binding.instance().is_none()
+                    && binding.contact().equivalent(&self.uri)
+            };
+            return self.is_instance_of(binding) || was_nameless();
+        }
+        false
+    }
+
+    /// Whether both would be one binding.
+    fn is_same_as(&self, other: &Self) -> bool {
+        match (self.reg_id, other.reg_id) {
+            (None, None) => self.uri.equivalent(&other.uri),
+            (a, b) => a == b && self.instance == other.instance,
+        }
     }
 
     /// Whether `binding` is of the same device, by what it says of itself or by its IP address. The port does not
@@ -97,13 +139,15 @@ impl Asked<'_> {
 impl<'m> Register<'m> {
     /// Reads `request`.
     ///
-    /// Atomic as RFC 3261 10.3 wants it: one contact that cannot be read or kept fails them all.
+    /// Atomic as RFC 3261 10.3 wants it: one contact that cannot be read or kept fails them all. `has_flows` says whether a `reg-id`
+    /// counts, and is asked where there is one.
     pub(super) fn read(
         request: &'m Request,
         read: &Essentials<'m>,
         from: Peer,
         home: &HomeHosts,
         max_contacts: usize,
+        has_flows: impl FnMut() -> Result<bool, Refusal>,
     ) -> Result<Self, Refusal> {
         let to = read.to.as_ref().map_err(|error| *error)?.uri;
         // RFC 3261 10.3 step 5.
@@ -117,26 +161,54 @@ impl<'m> Register<'m> {
             call_id: read.call_id?,
             cseq: read.cseq?.number,
             from,
-            contacts: Contacts::read(request, read, max_contacts)?,
+            contacts: Contacts::read(request, read, max_contacts, has_flows)?,
             path: if read.has(HeaderName::Path) { path(request)? } else { "".into() },
             user_agent: start_of(read.text(HeaderName::UserAgent), MAX_USER_AGENT),
         };
         if register.longest_text() > MAX_TEXT {
             return Err(Refusal::TooLarge);
         }
+        if register.asked().iter().any(Asked::is_bulk) {
+            return Err(Refusal::BulkContact);
+        }
         Ok(register)
     }
 
+    /// The contacts that it names.
+    pub(super) fn asked(&self) -> &[Asked<'m>] {
+        match &self.contacts {
+            Contacts::These(asked) => asked.as_slice(),
+            Contacts::Query | Contacts::Star => &[],
+        }
+    }
+
+    /// Whether `contact` is the address of record itself.
+    pub(super) fn is_aor(&self, contact: &Uri<'_>) -> bool {
+        Uri::parse(&self.aor).is_ok_and(|aor| aor.equivalent(contact))
+    }
+
+    /// Whether one of its contacts is a flow of a device.
+    pub(super) fn has_flow(&self) -> bool {
+        self.asked().iter().any(|asked| asked.reg_id.is_some())
+    }
+
+    /// Refuses a lifetime that is shorter than `least`.
+    pub(super) fn check_lifetimes(&self, least: Duration) -> Result<(), Refusal> {
+        let is_too_brief = self.asked().iter().any(|asked| asked.is_too_brief(least));
+        if is_too_brief { Err(Refusal::TooBrief(least)) } else { Ok(()) }
+    }
+
     fn longest_text(&self) -> usize {
-        let contact = match &self.contacts {
-            Contacts::These(asked) => asked.as_slice().iter().map(Asked::text_len).max().unwrap_or(0),
-            Contacts::Query | Contacts::Star => 0,
-        };
+        let contact = self.asked().iter().map(Asked::text_len).max().unwrap_or(0);
         self.aor.len() + self.call_id.len() + self.path.len() + contact
     }
 
     /// The binding that `asked` makes on `terms` in the place of `existing`, whose text it shares if nothing of it has changed.
-    pub(super) fn binding(&self, asked: &Asked<'_>, existing: Option<&Binding>, terms: Terms) -> Binding {
+    pub(super) fn binding(&self, asked: &Asked<'_>, existing: Option<&Binding>, terms: Terms<'_>) -> Binding {
+        // RFC 5627 5.1: GRUUs are of the instance; temporary ones of its Call-ID, for as long as it is registered.
+        let before = existing.filter(|existing| asked.is_instance_of(existing));
+        let lasting = before.filter(|b| b.call_id() == self.call_id && b.expires_at > terms.now);
+        let [pub_gruu, temp_gruu] = terms.gruus;
         let parts = Parts {
             key: &self.key,
             aor: &self.aor,
@@ -145,6 +217,8 @@ impl<'m> Register<'m> {
             instance: asked.instance.unwrap_or_default(),
             user_agent: self.user_agent,
             path: &self.path,
+            pub_gruu: first_of(pub_gruu, before.and_then(Binding::pub_gruu)),
+            temp_gruu: first_of(temp_gruu, lasting.and_then(Binding::temp_gruu)),
         };
         let same = existing.map(|existing| &existing.texts).filter(|texts| texts.are(&parts));
         Binding {
@@ -152,9 +226,11 @@ impl<'m> Register<'m> {
             layout: asked.uri.layout(),
             q: asked.q,
             expires_at: terms.expires_at,
+            registered_at: terms.now,
             updated_at: terms.now,
             cseq: self.cseq,
             reg_id: asked.reg_id,
+            era: lasting.map_or(0, |lasting| lasting.era),
             source: self.from.address,
             flow: Some(self.from.flow),
             origin: terms.origin,
@@ -164,11 +240,33 @@ impl<'m> Register<'m> {
 }
 
 impl<'m> Contacts<'m> {
-    fn read(request: &'m Request, read: &Essentials<'m>, max_contacts: usize) -> Result<Self, Refusal> {
+    fn read(
+        request: &'m Request,
+        read: &Essentials<'m>,
+        max_contacts: usize,
+        mut has_flows: impl FnMut() -> Result<bool, Refusal>,
+    ) -> Result<Self, Refusal> {
         let expires = if read.has(HeaderName::Expires) { request.expires() } else { None };
         if let Some(Contact::Address(address)) = read.only_contact()? {
-            return Ok(Self::These(These::One(Asked::of(address, expires))));
+            let mut asked = Asked::of(address, expires);
+            if asked.reg_id.is_some() && !has_flows()? {
+                asked.reg_id = None;
+            }
+            return Ok(Self::These(These::One(asked)));
         }
+        // Said once for all contacts of a request.
+        let mut known = None;
+        let mut asked_of = |address: &NameAddr<'m>| {
+            let mut asked = Asked::of(address, expires);
+            if asked.reg_id.is_some() {
+                let counts = match known {
+                    Some(counts) => counts,
+                    None => *known.insert(has_flows()?),
+                };
+                asked.reg_id = asked.reg_id.filter(|_| counts);
+            }
+            Ok::<_, Refusal>(asked)
+        };
         let mut these: Vec<Asked<'m>> = Vec::new();
         let mut star = false;
         for contact in request.contacts() {
@@ -176,9 +274,9 @@ impl<'m> Contacts<'m> {
                 Contact::Star if star => return Err(Refusal::Star),
                 Contact::Star => star = true,
                 Contact::Address(address) => {
-                    let asked = Asked::of(&address, expires);
+                    let asked = asked_of(&address)?;
                     // Of two that mean the same the first counts: by then the second is no newer than the binding.
-                    if these.iter().any(|earlier| earlier.uri.equivalent(&asked.uri)) {
+                    if these.iter().any(|earlier| earlier.is_same_as(&asked)) {
                         continue;
                     }
                     // As many as can be there may be exchanged for as many others, and no more: work is bounded.
@@ -254,6 +352,11 @@ fn address_of_record<'u>(to: &Uri<'u>) -> Option<Cow<'u, str>> {
             Uri::parse(&written).is_ok().then(|| written.into())
         }
     }
+}
+
+/// `new`, or else `old`.
+fn first_of<'t>(new: &'t str, old: Option<&'t str>) -> &'t str {
+    if new.is_empty() { old.unwrap_or_default() } else { new }
 }
 
 /// At most `max` bytes from the start of `text`, cut between characters.

@@ -4,10 +4,11 @@
 //! Invariant: each index holds exactly what the bindings in `rows` say.
 
 use super::binding::{Binding, Home, Origin};
+use super::gruu::Temporary;
 use super::index::{Entry, Index, MAX_SLOTS, Name, Names};
 use crate::slab::{Slab, SlabId};
 use crate::time::{Instant, TimerId, Timers};
-use crate::transport::FlowId;
+use crate::transport::{FlowId, Peer};
 use crate::uri::{Host, Scheme, Uri, user_of};
 use std::hash::Hasher as _;
 use std::net::{IpAddr, SocketAddr};
@@ -41,7 +42,8 @@ impl Row {
 /// Whether both are found by the same look-ups, but for when they end.
 fn is_found_alike(a: &Binding, b: &Binding) -> bool {
     (a.q, a.source, a.flow, a.origin) == (b.q, b.source, b.flow, b.origin)
-        && (a.texts.is_same(&b.texts) || (a.key() == b.key() && a.contact() == b.contact()))
+        && (a.texts.is_same(&b.texts)
+            || (a.key() == b.key() && a.contact() == b.contact() && a.temp_gruu() == b.temp_gruu()))
 }
 
 /// The bindings and their indexes.
@@ -61,6 +63,10 @@ pub(super) struct Table {
     user_count: usize,
     unconfirmed: usize,
     serial: u64,
+    /// By the temporary GRUU that the proxy has made, where it has made one.
+    gruus: Index,
+    /// The latest era of GRUUs of ours.
+    era: u64,
 }
 
 impl Table {
@@ -77,7 +83,45 @@ impl Table {
             user_count: 0,
             unconfirmed: 0,
             serial: 0,
+            gruus: Index::default(),
+            era: 0,
         }
+    }
+
+    /// A new era for the temporary GRUUs of an instance.
+    pub(super) const fn next_era(&mut self) -> u64 {
+        self.era += 1;
+        self.era
+    }
+
+    pub(super) fn set_era(&mut self, id: BindingId, era: u64) {
+        if let Some(row) = self.rows.get_mut(id.0) {
+            row.binding.era = era;
+        }
+    }
+
+    /// What a temporary GRUU of `binding` says.
+    pub(super) fn says(&self, binding: &Binding) -> Option<Temporary> {
+        let name = user_name(self.names, binding.key());
+        let (coarse, fine) = name.parts();
+        (binding.era != 0).then_some(Temporary { coarse, fine, era: binding.era })
+    }
+
+    /// Whether a temporary GRUU that says `says` is of the address of record `key`.
+    pub(super) fn is_named(&self, key: &str, says: Temporary) -> bool {
+        user_name(self.names, key).parts() == (says.coarse, says.fine)
+    }
+
+    /// The bindings of the instance that a temporary GRUU speaks of.
+    pub(super) fn of_temporary(&self, says: Temporary) -> impl Iterator<Item = &Binding> {
+        let name = Name::new(says.coarse.into(), says.fine);
+        let bindings = self.rows_of(self.users.named(name)).map(|row| &row.binding);
+        bindings.filter(move |binding| binding.era == says.era && self.is_named(binding.key(), says))
+    }
+
+    /// The bindings for which the proxy has made a temporary GRUU like `uri`.
+    pub(super) fn with_temp_gruu<'t>(&'t self, uri: &Uri<'_>) -> impl Iterator<Item = &'t Binding> {
+        self.rows_of(self.gruus.named(gruu_name(self.names, uri))).map(|row| &row.binding)
     }
 
     /// Whether the indexes can name no more bindings.
@@ -131,6 +175,9 @@ impl Table {
         if let Some(flow) = binding.flow {
             self.flows.insert(flow_name(self.names, flow), entry);
         }
+        if let Some(gruu) = binding.temp_gruu().and_then(|gruu| Uri::parse(gruu).ok()) {
+            self.gruus.insert(gruu_name(self.names, &gruu), entry);
+        }
         self.unconfirmed += usize::from(binding.home != Home::Confirmed);
         let due = match binding.origin {
             Origin::Proxy => &mut self.proxy_due,
@@ -147,6 +194,9 @@ impl Table {
         self.sources.remove(source_name(self.names, binding.source), entry);
         if let Some(flow) = binding.flow {
             self.flows.remove(flow_name(self.names, flow), entry);
+        }
+        if let Some(gruu) = binding.temp_gruu().and_then(|gruu| Uri::parse(gruu).ok()) {
+            self.gruus.remove(gruu_name(self.names, &gruu), entry);
         }
         self.unconfirmed -= usize::from(binding.home != Home::Confirmed);
         match binding.origin {
@@ -168,6 +218,21 @@ impl Table {
         let slots: Vec<_> = self.flows.named(name).collect();
         for slot in slots {
             if let Some(row) = self.rows.at_mut(slot).filter(|row| row.binding.flow == Some(flow)) {
+                row.binding.flow = None;
+                self.flows.remove(name, Entry { rank: 0, serial: row.serial, slot });
+            }
+        }
+    }
+
+    /// Forgets the flow of those bindings on `peer.flow` that are flows to `peer.address`.
+    pub(super) fn forget_peer(&mut self, peer: Peer) {
+        let slots: Vec<_> = self.sources.named(source_name(self.names, peer.address)).collect();
+        let name = flow_name(self.names, peer.flow);
+        for slot in slots {
+            let is_there = |binding: &Binding| {
+                binding.source == peer.address && binding.flow == Some(peer.flow) && binding.reg_id.is_some()
+            };
+            if let Some(row) = self.rows.at_mut(slot).filter(|row| is_there(&row.binding)) {
                 row.binding.flow = None;
                 self.flows.remove(name, Entry { rank: 0, serial: row.serial, slot });
             }
@@ -305,4 +370,9 @@ fn source_name(names: Names, source: SocketAddr) -> Name {
 
 fn flow_name(names: Names, flow: FlowId) -> Name {
     names.of(&flow.0.to_be_bytes(), b"")
+}
+
+fn gruu_name(names: Names, uri: &Uri<'_>) -> Name {
+    let user = uri.index_bytes();
+    names.of(&user, &user)
 }

@@ -15,6 +15,8 @@ pub(super) struct Texts {
     instance: u16,
     user_agent: u16,
     path: u16,
+    pub_gruu: u16,
+    temp_gruu: u16,
     /// Within the address of record, or else behind all others.
     key: (u16, u16),
 }
@@ -30,15 +32,18 @@ pub(super) struct Parts<'a> {
     pub(super) user_agent: &'a str,
     /// Behind each other, with commas between them.
     pub(super) path: &'a str,
+    /// GRUUs that the proxy has made (RFC 5627).
+    pub(super) pub_gruu: &'a str,
+    pub(super) temp_gruu: &'a str,
 }
 
 impl Texts {
     pub(super) fn new(parts: Parts<'_>) -> Self {
-        let Parts { key, aor, contact, call_id, instance, user_agent, path } = parts;
+        let Parts { key, aor, contact, call_id, instance, user_agent, path, pub_gruu, temp_gruu } = parts;
         // The key nearly always stands in the address of record as it is.
         let found = aor.find(key);
-        let all = [aor, contact, call_id, instance, user_agent, path, if found.is_some() { "" } else { key }];
-        let text = all.concat();
+        let behind = if found.is_some() { "" } else { key };
+        let text = [aor, contact, call_id, instance, user_agent, path, pub_gruu, temp_gruu, behind].concat();
         let mut len = 0;
         let mut end = |part: &str| {
             len += part.len();
@@ -51,6 +56,8 @@ impl Texts {
             instance: end(instance),
             user_agent: end(user_agent),
             path: end(path),
+            pub_gruu: end(pub_gruu),
+            temp_gruu: end(temp_gruu),
             key: match found {
                 Some(at) => (short(at), short(at + key.len())),
                 None => (short(text.len() - key.len()), short(text.len())),
@@ -68,6 +75,9 @@ impl Texts {
             && self.instance() == parts.instance
             && self.user_agent() == parts.user_agent
             && self.part(self.user_agent, self.path) == parts.path
+            && usize::from(self.temp_gruu - self.path) == parts.pub_gruu.len() + parts.temp_gruu.len()
+            && (self.temp_gruu == self.path
+                || (self.pub_gruu() == parts.pub_gruu && self.temp_gruu() == parts.temp_gruu))
     }
 
     /// Whether these are not only the same texts, but the same place.
@@ -103,6 +113,14 @@ impl Texts {
         self.part(self.instance, self.user_agent)
     }
 
+    pub(super) fn pub_gruu(&self) -> &str {
+        self.part(self.path, self.pub_gruu)
+    }
+
+    pub(super) fn temp_gruu(&self) -> &str {
+        self.part(self.pub_gruu, self.temp_gruu)
+    }
+
     pub(super) fn path(&self) -> impl Iterator<Item = &str> {
         let path = self.part(self.user_agent, self.path);
         Some(path).filter(|path| !path.is_empty()).into_iter().flat_map(List::new)
@@ -124,6 +142,8 @@ impl fmt::Debug for Texts {
             .field("instance", &self.instance())
             .field("user_agent", &self.user_agent())
             .field("path", &self.path().collect::<Vec<_>>())
+            .field("pub_gruu", &self.pub_gruu())
+            .field("temp_gruu", &self.temp_gruu())
             .finish()
     }
 }
@@ -142,17 +162,22 @@ mod tests {
             instance: "urn:uuid:1",
             user_agent: "Phone/1",
             path: "<sip:p1,x;lr>,<sip:p2;lr>",
+            pub_gruu: "sip:alice@h;gr=urn:uuid:1",
+            temp_gruu: "sip:t1@h;gr",
         };
         for key in ["alice", "bob%25@", "sip:alice@h"] {
             let parts = Parts { key, ..parts };
             let texts = Texts::new(parts);
             assert!(texts.are(&parts) && texts.clone().is_same(&texts), "{texts:?}");
             assert!(!texts.are(&Parts { user_agent: "", ..parts }));
+            assert!(!texts.are(&Parts { temp_gruu: "sip:t2@h;gr", ..parts }));
+            assert!(!texts.are(&Parts { temp_gruu: "", ..parts }));
             assert_eq!((texts.key(), texts.aor(), texts.contact()), (key, parts.aor, parts.contact));
             assert_eq!(
                 (texts.call_id(), texts.instance(), texts.user_agent()),
                 ("1@h1", "urn:uuid:1", "Phone/1")
             );
+            assert_eq!((texts.pub_gruu(), texts.temp_gruu()), (parts.pub_gruu, parts.temp_gruu));
             assert_eq!(texts.path().collect::<Vec<_>>(), ["<sip:p1,x;lr>", "<sip:p2;lr>"]);
         }
     }

@@ -1,11 +1,18 @@
 //! Requests in a dialog: by the route set they were born with, leaving out hops that are dead (`sas.md` section 9).
 
+use super::flow::{self, ByToken};
 use super::{Decision, Hop, Outcome, Query, Reason, Step, Target, View, address_of, own_routes};
 use crate::headers::{HeaderName, Method, NameAddr};
+use crate::registrar::Named;
 use crate::upstream::{ProxyStatus, TargetId};
 use crate::uri::Uri;
 
 pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
+    match flow::decide(query, view) {
+        ByToken::Silent => {}
+        ByToken::Decided(decision) => return decision,
+        ByToken::Gone => return past_lost_flow(query, view),
+    }
     let is_dead = query.is_emergency();
     // Nothing answers an ACK, so it cannot be rescued later: it goes past a proxy that is merely suspect, if there is
     // another way.
@@ -16,6 +23,16 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
         }
     }
     follow(query, view, is_dead)
+}
+
+/// A call that is up goes on where the phone has come back by another flow, and the database knows that.
+fn past_lost_flow(query: &Query<'_>, view: &View<'_>) -> Decision {
+    let mut reasons = vec![Reason::FlowGone];
+    let target = query.request.uri().ok().and_then(|uri| known_target(view, &uri, &mut reasons));
+    match target {
+        Some(target) => forward(target, Step::RouteSet, reasons, own_routes(query.request, view)),
+        None => flow::gone(),
+    }
 }
 
 /// By the route set or the remote target. `is_dead`: whether the proxies are.
@@ -148,12 +165,20 @@ fn unreachable_target(
 
 /// A registered contact, or the gateway. We are neither.
 fn known_target(view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec<Reason>) -> Option<Target> {
+    // RFC 5627 6.1: "the Request-URI will be rewritten with the registered contacts, replacing the GRUU", in a dialog as well.
+    if let Named::Instance(bindings) = view.registrar.by_gruu(uri, view.home) {
+        let target = Target::instance(bindings.into_iter(), view)?;
+        reasons.push(Reason::InstanceRegistered);
+        return Some(target);
+    }
     if view.is_own(uri) {
         return None;
     }
-    if let Some(target) = view.registrar.by_contact(uri).and_then(|binding| Target::user(binding, view)) {
+    let instance = view.registrar.by_contact(uri).map(|binding| view.registrar.flows_of(binding));
+    if let Some(mut target) = instance.and_then(|flows| Target::instance(flows.into_iter(), view)) {
         reasons.push(Reason::ContactRegistered);
         // The dialog's remote target stays, also where it differs from the Contact that was registered.
+        target.others.iter_mut().for_each(|other| other.uri = None);
         return Some(Target { uri: None, ..target });
     }
     let gateway = view.gateway_at(uri)?;

@@ -1,8 +1,9 @@
 //! Requests outside a dialog (`sas.md` 4.2-4.4).
 
+use super::flow::{self, ByToken};
 use super::{Decision, Outcome, Query, Reason, Source, Step, Target, View, address_of, own_routes};
 use crate::headers::{HeaderName, Method};
-use crate::registrar::{Binding, Standing};
+use crate::registrar::{Binding, Named, Standing};
 use crate::uri::{AorKey, Uri};
 
 pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
@@ -21,6 +22,11 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
         && let Some(number) = view.config.emergency_number(&uri)
     {
         return emergency_call(query, view, &uri, number, reasons);
+    }
+    match flow::decide(query, view) {
+        ByToken::Silent => {}
+        ByToken::Decided(decision) => return decision,
+        ByToken::Gone => return flow::gone(),
     }
     // 2.1: phones ask us whether we are there. With a user in it the question may be for somebody else.
     if query.request.method() == Method::Options && asks_us(query, view, &uri) {
@@ -237,7 +243,7 @@ pub(super) fn find<'a>(view: &View<'a>, uri: &Uri<'_>) -> (Vec<&'a Binding>, Rea
         contact.equivalent(uri) || (contact.user() == uri.user() && contact.host_port() == uri.host_port())
     };
     match view.registrar.by_contact(uri).filter(|binding| !view.is_own(uri) && is_contact(binding)) {
-        Some(binding) => (vec![binding], Reason::ContactRegistered),
+        Some(binding) => (view.registrar.flows_of(binding), Reason::ContactRegistered),
         None => (view.registrar.bindings(uri, view.home).collect(), Reason::UserRegistered),
     }
 }
@@ -249,6 +255,20 @@ fn database(
     uri: &Uri<'_>,
     reasons: &mut Vec<Reason>,
 ) -> Option<Decision> {
+    match view.registrar.by_gruu(uri, view.home) {
+        Named::Else => {}
+        // RFC 5627 6.1: a GRUU is not forwarded to anybody else.
+        Named::Nobody => {
+            reasons.push(Reason::GruuUnknown);
+            return Some(decision(Outcome::Answer(404), Step::Database, std::mem::take(reasons), 0));
+        }
+        Named::Instance(bindings) => {
+            let target = Target::instance(bindings.into_iter(), view);
+            reasons.push(if target.is_some() { Reason::InstanceRegistered } else { Reason::UserUnreachable });
+            let outcome = target.map_or(Outcome::Answer(480), |target| Outcome::Forward(vec![vec![target]]));
+            return Some(decision(outcome, Step::Database, std::mem::take(reasons), all_routes(query)));
+        }
+    }
     let (found, reason) = find(view, uri);
     let groups = by_preference(&found, view);
     if groups.is_empty() {
@@ -267,11 +287,26 @@ fn database(
     })
 }
 
-/// `sas.md` 7.3: in the order of q, equal q at once.
+/// `sas.md` 7.3: in the order of q, equal q at once, but of one instance never more than one at a time (RFC 5626 7).
 pub(super) fn by_preference(bindings: &[&Binding], view: &View<'_>) -> Vec<Vec<Target>> {
     let same_q = |a: &&Binding, b: &&Binding| a.q == b.q;
-    let reachable = |group: &[&Binding]| {
-        group.iter().filter_map(|binding| Target::user(binding, view)).collect::<Vec<_>>()
-    };
-    bindings.chunk_by(same_q).map(reachable).filter(|group| !group.is_empty()).collect()
+    let mut seen: Vec<&str> = Vec::new();
+    let mut groups = Vec::new();
+    for same in bindings.chunk_by(same_q) {
+        let mut group = Vec::new();
+        for &binding in same {
+            group.extend(match binding.instance() {
+                None => Target::user(binding, view),
+                Some(instance) if seen.contains(&instance) => None,
+                Some(instance) => {
+                    seen.push(instance);
+                    let ways = bindings.iter().copied().filter(|other| other.instance() == Some(instance));
+                    Target::instance(ways, view)
+                }
+            });
+        }
+        groups.push(group);
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
 }

@@ -5,6 +5,7 @@
 //! Nothing is changed and nothing is sent, so that a decision can be asked for in a test, a drill or a debugger.
 
 mod dialog;
+mod flow;
 mod initial;
 mod reason;
 mod redirect;
@@ -44,6 +45,8 @@ pub struct Query<'a> {
     pub request: &'a Request,
     /// Who sent it.
     pub source: Source,
+    /// Where from.
+    pub from: Peer,
     /// Normal or emergency.
     pub state: State,
     /// The proxy set left this request unanswered: decide as in the emergency state (`sas.md` 3.3, suspect).

@@ -77,6 +77,10 @@ named! {
         UserRegistered => "user_registered",
         /// The Request-URI is a registered contact.
         ContactRegistered => "contact_registered",
+        /// The Request-URI is the GRUU of an instance that is registered (RFC 5627).
+        InstanceRegistered => "instance_registered",
+        /// The Request-URI is a GRUU of nobody's.
+        GruuUnknown => "gruu_unknown",
         /// The user is in the database, and no contact can be reached.
         UserUnreachable => "user_unreachable",
         /// The user is not in the database.
@@ -87,6 +91,12 @@ named! {
         NamesAddress => "names_address",
         /// The Request-URI names a host that only the proxy could resolve.
         NamesUnknownHost => "names_unknown_host",
+        /// A Route of ours names the flow to take (RFC 5626 5.3.1).
+        FlowNamed => "flow_named",
+        /// A Route of ours names a flow that is gone.
+        FlowGone => "flow_gone",
+        /// A Route with our name names a flow as we never did.
+        FlowForged => "flow_forged",
         /// A Route leads there.
         RouteLeadsThere => "route_leads_there",
         /// The next hop of the route set is a proxy that is lost.

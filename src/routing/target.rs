@@ -4,9 +4,10 @@ use super::View;
 use crate::config;
 use crate::headers::NameAddr;
 use crate::registrar::Binding;
-use crate::transport::{FlowId, Transport};
+use crate::transport::{FlowId, Peer, Transport};
 use crate::upstream::TargetId;
 use crate::uri::{Uri, unescape};
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
@@ -51,13 +52,40 @@ pub struct Target {
     pub flow: Option<FlowId>,
     /// Route values to put on top: the Path that the user registered with (RFC 3327).
     pub routes: Vec<Box<str>>,
+    /// The token of the flow that the dialog which starts here is to stay on (RFC 5626 5.3.1).
+    pub flow_token: Option<Box<str>>,
+    /// Other ways to the same instance, each of which is tried when the one before has failed, and never beside it (RFC 5626 7).
+    pub others: Vec<Self>,
     /// What is there.
     pub hop: Hop,
 }
 
 impl Target {
     const fn new(hop: Hop, address: SocketAddr, transport: Transport, uri: Option<Box<str>>) -> Self {
-        Self { uri, address, transport, is_listening: true, flow: None, routes: Vec::new(), hop }
+        Self {
+            uri,
+            address,
+            transport,
+            is_listening: true,
+            flow: None,
+            routes: Vec::new(),
+            flow_token: None,
+            others: Vec::new(),
+            hop,
+        }
+    }
+
+    /// The other end of a flow, with the Request-URI as it came.
+    pub(super) fn at_flow(peer: Peer, transport: Transport) -> Self {
+        let target = Self::new(Hop::User, peer.address, transport, None);
+        Self { flow: Some(peer.flow), is_listening: false, ..target }
+    }
+
+    /// The first of the other ways, with the rest of them.
+    pub(crate) fn take_other(&mut self) -> Option<Self> {
+        let mut others = std::mem::take(&mut self.others).into_iter();
+        let next = others.next()?;
+        Some(Self { others: others.collect(), ..next })
     }
 
     /// The hop at `address`, with the Request-URI as it came.
@@ -121,8 +149,7 @@ impl Target {
             // contact says can be called there.
             None => {
                 let is_reachable = by_contact.is_reliable() && view.flows.can_reach(by_contact, address);
-                let is_outbound = binding.reg_id.is_some();
-                if !is_reachable || is_outbound {
+                if !is_reachable || binding.is_lost_flow() {
                     return None;
                 }
             }
@@ -133,6 +160,17 @@ impl Target {
         }
         // A contact that names us would have us call ourselves.
         (!view.flows.is_local(target.address)).then_some(target)
+    }
+
+    /// An instance by the latest of its `bindings` (RFC 5627 6.1), and by the others where that fails. None if none can be reached.
+    pub(super) fn instance<'b>(bindings: impl Iterator<Item = &'b Binding>, view: &View<'_>) -> Option<Self> {
+        let mut bindings: Vec<_> = bindings.collect();
+        // Of those that came at once the one that came last.
+        bindings.reverse();
+        bindings.sort_by_key(|binding| (Reverse(binding.q), Reverse(binding.updated_at)));
+        let mut ways = bindings.into_iter().filter_map(|binding| Self::user(binding, view));
+        let first = ways.next()?;
+        Some(Self { others: ways.collect(), ..first })
     }
 
     /// RFC 3327 5.3: the Path becomes the route set. A proxy that came by a connection is reached by it.

@@ -1,7 +1,7 @@
 //! The decision by the rules of `sas.md` section 4 and 9, each with its chain of reasons.
 
 use super::*;
-use crate::config::Settings;
+use crate::config::{Settings, UNRESOLVED};
 use crate::message::Message;
 use crate::registrar::{Home, Registrar};
 use crate::rng::Rng;
@@ -14,6 +14,7 @@ use std::time::Duration;
 const PROXY: &str = "192.0.2.1:5060";
 const GATEWAY: &str = "192.0.2.9:5060";
 const ALICE: &str = "10.0.0.7:5060";
+const FROM: Peer = Peer { flow: FlowId(0), address: UNRESOLVED };
 
 /// A branch at 10.0.0.1:5080 with one proxy, one gateway and 911.
 struct Rig {
@@ -59,7 +60,7 @@ impl Rig {
     }
 
     fn query<'a>(&self, request: &'a Request, source: Source, state: State, rescue: bool) -> Query<'a> {
-        Query { request, source, state, rescue, known: true, suspect: false }
+        Query { request, source, from: FROM, state, rescue, known: true, suspect: false }
     }
 
     fn view(&self) -> View<'_> {

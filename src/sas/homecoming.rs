@@ -131,9 +131,14 @@ impl Sas {
             .header(HeaderName::CSeq, "1 REGISTER")
             .header(HeaderName::Contact, CurrentContact::of(binding, self.world.now))
             .header(HeaderName::Expires, left.as_secs())
-            .header(HeaderName::Supported, "path");
+            .header(HeaderName::Supported, if binding.reg_id.is_some() { "path, outbound" } else { "path" });
         if self.world.config.sas.path && !self.pathless.contains(&target) {
-            request = request.header(HeaderName::Path, format_args!("<{}>", ours.uri(false)));
+            // RFC 5626 5.1: as if the phone had come by its flow now.
+            let peer = binding.flow.map(|flow| Peer { flow, address: binding.source });
+            let peer = peer.filter(|_| binding.reg_id.is_some() && binding.path().next().is_none());
+            let token = peer.and_then(|peer| self.world.flows.token_of(peer));
+            let uri = ours.uri(false).with_token(token.as_deref()).outbound();
+            request = request.header(HeaderName::Path, format_args!("<{uri}>"));
         }
         for path in binding.path() {
             request = request.header(HeaderName::Path, path);

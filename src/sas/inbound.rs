@@ -20,7 +20,7 @@ use bytes::Bytes;
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE, PUBLISH";
 
 /// Extensions that we know as a registrar.
-pub(super) const EXTENSIONS: &[&str] = &["path"];
+pub(super) const EXTENSIONS: &[&str] = &["path", "outbound", "gruu"];
 
 /// What we ask of an OPTIONS that is for us (RFC 3261 8.2), the limits apart, which are the branch's and have been looked at.
 const SERVER: Rules<'_> =

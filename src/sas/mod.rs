@@ -30,7 +30,7 @@ mod streams;
 mod watch;
 
 use crate::auth::Authenticator;
-use crate::config::{Config, Keyring};
+use crate::config::{Config, Keyring, Secret};
 use crate::message::{Fault, Request};
 use crate::mode::{ModeMachine, State};
 use crate::proxy::Proxy;
@@ -39,7 +39,7 @@ use crate::rng::Rng;
 use crate::routing::View;
 use crate::time::Instant;
 use crate::transaction::Transactions;
-use crate::transport::{Ctx, Flow, FlowId, Flows, Outbox, Peer, Transport};
+use crate::transport::{Ctx, Flow, FlowId, FlowTokens, Flows, Outbox, Peer, Transport, answer_stun, is_stun};
 use crate::upstream::{TargetId, Upstream, UpstreamEvent};
 use crate::uri::{HomeHosts, Host};
 use bytes::Bytes;
@@ -124,6 +124,8 @@ impl Sas {
     /// `seed` is all the randomness there is: take it from the system for real, and fix it to repeat a run.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let flows =
+            Flows::with_tokens(FlowTokens::new(seed, config.sas.flow_secret.as_ref().map(Secret::as_str)));
         let mut rng = Rng::new(seed);
         // One secret for all tables: no hash of theirs is told but that of a whole request.
         let secret = [rng.bits(), rng.bits()];
@@ -159,7 +161,7 @@ impl Sas {
             drops: Drops::default(),
             overload: Overload::default(),
             expire_again_at: now,
-            world: World { config, rng, flows: Flows::default(), home, now },
+            world: World { config, rng, flows, home, now },
         }
     }
 
@@ -189,7 +191,12 @@ impl Sas {
             Event::Datagram { flow, from, data } => {
                 // A late datagram of a flow that is closed has nobody to answer on.
                 if self.world.flows.find(flow).is_some_and(|flow| !flow.transport.is_reliable()) {
-                    self.on_message(Peer { flow, address: from }, data, out);
+                    let peer = Peer { flow, address: from };
+                    if is_stun(&data) {
+                        self.on_stun(peer, &data, out)
+                    } else {
+                        self.on_message(peer, data, out)
+                    }
                 }
             }
             Event::Stream { flow, data } => self.on_stream(flow, data, out),
@@ -267,6 +274,14 @@ impl Sas {
             if let Some(authenticator) = &mut self.authenticator {
                 authenticator.on_tick(self.world.now);
             }
+        }
+    }
+
+    /// RFC 5626 5.4: keep-alives of datagram flows.
+    fn on_stun(&mut self, from: Peer, data: &[u8], out: &mut Actions) {
+        match answer_stun(data, from.address) {
+            Some(answer) => out.send(from, answer.into()),
+            None => self.on_dropped(from, out),
         }
     }
 

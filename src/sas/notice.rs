@@ -2,7 +2,7 @@
 
 use crate::message::{Fault, Request};
 use crate::mode::{Cause, State};
-use crate::registrar::{Binding, BindingChange, ChangeKind, Origin};
+use crate::registrar::{Binding, BindingChange, ChangeKind, ContactEvent, Origin};
 use crate::resolve::Unresolved;
 use crate::routing::{Reason, Step};
 use crate::transport::Transport;
@@ -112,6 +112,10 @@ pub enum Notice {
 pub struct BoundContact {
     /// The binding as it is now, or as it was last. Its text is shared with the database, not copied.
     pub binding: Binding,
+    /// The change as the registration event package tells it (RFC 3680). With the binding's
+    /// [`contact_id`](Binding::contact_id), [`expires_in`](Binding::expires_in), [`registered_for`](Binding::registered_for),
+    /// Call-ID, CSeq and q it is what an `application/reginfo+xml` says of a contact.
+    pub event: ContactEvent,
 }
 
 impl BoundContact {
@@ -153,7 +157,7 @@ impl Notice {
 
     /// The database changed.
     pub(super) fn changed(change: &BindingChange) -> Self {
-        let contact = BoundContact { binding: change.binding.clone() };
+        let contact = BoundContact { binding: change.binding.clone(), event: change.event() };
         match change.kind {
             ChangeKind::Bound => Self::UserBound(contact),
             ChangeKind::Refreshed => Self::UserRefreshed(contact),

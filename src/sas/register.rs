@@ -152,7 +152,17 @@ impl Sas {
             Ok(accepted) => {
                 let response =
                     ResponseBuilder::with_room(read, from.address, 200, tag.as_str(), CONTACT_ROOM);
-                let response = accepted.write_to(pass.confirm(response)).finish_or_500();
+                let mut response = accepted.write_to(pass.confirm(response));
+                // RFC 5626 5.4 and 6: who has a connection to us is told how often to say that it is there.
+                let timer = self.world.config.registrar.flow_timer;
+                if accepted.is_outbound
+                    && !timer.is_zero()
+                    && read.only_via().is_some()
+                    && self.world.flows.is_reliable(from.flow)
+                {
+                    response = response.header(HeaderName::FlowTimer, timer.as_secs());
+                }
+                let response = response.finish_or_500();
                 out.extend(accepted.changes.iter().map(Notice::changed));
                 (200, response)
             }

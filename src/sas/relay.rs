@@ -5,11 +5,12 @@ use super::admission::TurnedAway;
 use super::homecoming::Homecoming;
 use super::inbound::fault_of;
 use super::{Actions, Notice, Sas};
-use crate::headers::Method;
+use crate::headers::{Contact, HeaderName, Method};
 use crate::message::{Essentials, Fault, Request, Rules};
 use crate::mode::{ModeEvent, State};
 use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, breadth_of, forward};
-use crate::routing::{Decision, Outcome, Query, Source, Step, decide};
+use crate::registrar::Named;
+use crate::routing::{Decision, Hop, Outcome, Query, Source, Step, Target, decide};
 use crate::transaction::{ServerId, Unanswered};
 use crate::transport::{Outbox as _, Peer};
 use crate::upstream::{TargetId, UpstreamEvent};
@@ -61,11 +62,12 @@ impl Sas {
         // dialog it serves an end that has lost its state. A REGISTER never has it.
         let starts_dialog =
             matches!(request.method(), Method::Invite | Method::Subscribe | Method::Notify | Method::Refer);
+        let record_route = starts_dialog && (sas.record_route || self.must_record_route(&request, &groups));
         let plan = Plan {
             groups,
             drop_routes: decision.drop_routes,
             source,
-            record_route: sas.record_route && starts_dialog,
+            record_route,
             path,
             may_switch: true,
             patience: self.patience(&request, decision.step),
@@ -82,6 +84,20 @@ impl Sas {
         if let Some(silence) = silence {
             self.on_silence(silence, out);
         }
+    }
+
+    /// RFC 5627 6.2, whatever the site wants: a caller's GRUU of ours behind other proxies, and a phone that is behind them. Without us on
+    /// its path the call would go round by them.
+    fn must_record_route(&self, request: &Request, groups: &[Vec<Target>]) -> bool {
+        let is_gruu = |contact: &Contact<'_>| {
+            let view = self.registrar.at(self.world.now, self.grace());
+            let named = contact.address().map(|address| view.by_gruu(&address.uri, &self.world.home));
+            matches!(named, Some(Named::Instance(bindings)) if !bindings.is_empty())
+        };
+        let calls_by_gruu = || request.contact().ok().flatten().is_some_and(|contact| is_gruu(&contact));
+        let is_behind = |target: &Target| target.hop == Hop::User && !target.routes.is_empty();
+        (request.first(HeaderName::RecordRoute).is_some() && calls_by_gruu())
+            || groups.iter().flatten().any(is_behind)
     }
 
     fn patience(&self, request: &Request, step: Step) -> Patience {
@@ -117,6 +133,7 @@ impl Sas {
         Query {
             request,
             source,
+            from,
             state: self.mode.state(),
             // A proxy of which not even the address is known answers nobody.
             rescue: rescue || self.has_unresolved_proxies_only(),
@@ -173,6 +190,7 @@ impl Sas {
             let target = TargetId(index);
             self.tell_upstream(UpstreamEvent::TransportFailed { target }, out);
         }
+        self.registrar.on_flow_failed(peer);
         for unanswered in self.transactions.on_send_failed(peer) {
             self.on_unanswered(unanswered, SilenceKind::TransportFailed, out);
         }

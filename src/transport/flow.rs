@@ -53,8 +53,13 @@ impl Flow {
 
     /// The URI that leads back to us by this flow, for Record-Route and Path. `is_sips`: what it stands in is all `sips:` (RFC
     /// 3261 16.6 step 4), which a flow that is not secure cannot be.
-    pub(crate) const fn uri(&self, is_sips: bool) -> OwnUri {
-        OwnUri { flow: *self, is_sips: is_sips && self.transport.is_secure() }
+    pub(crate) const fn uri(&self, is_sips: bool) -> OwnUri<'static> {
+        OwnUri {
+            flow: *self,
+            is_sips: is_sips && self.transport.is_secure(),
+            token: None,
+            is_outbound: false,
+        }
     }
 }
 
@@ -93,12 +98,26 @@ fn write_address(f: &mut fmt::Formatter<'_>, address: SocketAddr) -> fmt::Result
 
 /// Our own address as a URI, with `lr`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OwnUri {
+pub(crate) struct OwnUri<'t> {
     flow: Flow,
     is_sips: bool,
+    token: Option<&'t str>,
+    is_outbound: bool,
 }
 
-impl fmt::Display for OwnUri {
+impl<'t> OwnUri<'t> {
+    /// With a flow token for its user, if there is one (RFC 5626 5.2).
+    pub(crate) const fn with_token(self, token: Option<&'t str>) -> Self {
+        Self { token, ..self }
+    }
+
+    /// With `ob` if there is a flow token: we are the first hop, and keep the flow (RFC 5626 5.1).
+    pub(crate) const fn outbound(self) -> Self {
+        Self { is_outbound: self.token.is_some(), ..self }
+    }
+}
+
+impl fmt::Display for OwnUri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.is_sips { "sips" } else { "sip" };
         let transport = match self.flow.transport {
@@ -111,9 +130,13 @@ impl fmt::Display for OwnUri {
         };
         f.write_str(scheme)?;
         f.write_str(":")?;
+        if let Some(token) = self.token {
+            f.write_str(token)?;
+            f.write_str("@")?;
+        }
         write_address(f, self.flow.local)?;
         f.write_str(transport)?;
-        f.write_str(";lr")
+        f.write_str(if self.is_outbound { ";lr;ob" } else { ";lr" })
     }
 }
 

@@ -4,7 +4,8 @@
 //! we asked for never more than `max_dialled`; each connection has one timer.
 
 use super::connection::{Connection, Ended};
-use super::{Flow, FlowId, Transport};
+use super::token::{FlowTokens, Named, TokenError};
+use super::{Flow, FlowId, Peer, Transport};
 use crate::config::Limits;
 use crate::message::{ConnectionEnd, Frame, FrameError};
 use crate::time::{Instant, Timers};
@@ -38,9 +39,40 @@ pub struct Flows {
     serial: u64,
     /// What all connections hold of unfinished messages, in bytes.
     buffered: usize,
+    /// None where nobody is told of flows.
+    tokens: Option<FlowTokens>,
 }
 
 impl Flows {
+    /// No flow yet; those to come are told of by `tokens`.
+    pub(crate) fn with_tokens(tokens: FlowTokens) -> Self {
+        Self { tokens: Some(tokens), ..Self::default() }
+    }
+
+    /// What names the flow to `peer` (RFC 5626 5.2).
+    pub(crate) fn token_of(&self, peer: Peer) -> Option<String> {
+        let tokens = self.tokens.as_ref()?;
+        match self.packets.get(&peer.flow) {
+            Some(flow) => Some(tokens.of_datagrams(flow.local, peer)),
+            None => self.connections.contains_key(&peer.flow).then(|| tokens.of_connection(peer.flow)),
+        }
+    }
+
+    /// The flow that `token` names (5.3.1).
+    pub(crate) fn by_token(&self, token: &str) -> Result<Peer, TokenError> {
+        let named = self.tokens.as_ref().and_then(|tokens| tokens.read(token)).ok_or(TokenError::Forged)?;
+        let peer = match named {
+            Named::Connection(flow) => self.remote(flow).map(|address| Peer { flow, address }),
+            Named::Datagrams { local, remote } => {
+                let is_it = |flow: &Flow| (flow.local.ip(), flow.local.port()) == (local.ip(), local.port());
+                let flow = self.packets.iter().find(|(_, flow)| is_it(flow));
+                flow.map(|(flow, _)| Peer { flow: *flow, address: remote })
+            }
+            Named::Earlier => None,
+        };
+        peer.ok_or(TokenError::Gone)
+    }
+
     /// Adds a packet socket.
     pub fn open(&mut self, id: FlowId, flow: Flow) {
         add(&mut self.locals, flow.local);

@@ -7,8 +7,12 @@ mod connection;
 mod flow;
 mod flows;
 mod outbox;
+mod stun;
+mod token;
 
 pub(crate) use connection::Ended;
 pub use flow::{Flow, FlowId, Peer, Transport};
 pub use flows::Flows;
 pub(crate) use outbox::{Ctx, Outbox};
+pub(crate) use stun::{answer as answer_stun, is_stun};
+pub(crate) use token::{FlowTokens, TokenError, from_base64, push_base64};

@@ -16,9 +16,13 @@ mod fork;
 #[cfg(test)]
 mod forward;
 #[cfg(test)]
+mod gruu;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod names;
+#[cfg(test)]
+mod outbound;
 #[cfg(test)]
 mod register;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! REGISTER in both states (`sas.md` 2.1, 3.4, 4.5; RFC 3261 10.3; RFC 3327).
 
 use crate::rig::*;
+use sip_survivability::Notice;
 use sip_survivability::config::SurvivabilityMode;
 use sip_survivability::mode::State;
 
@@ -117,9 +118,9 @@ fn after_the_return_the_proxy_gets_no_more_than_the_rate_and_the_rest_is_served_
 #[test]
 fn our_own_registrar_answers_420_to_extensions_that_it_does_not_know() {
     let mut rig = Rig::lost();
-    let answer = rig.feed_one(BOB, with(&reg(1), "Require: path, gruu"));
+    let answer = rig.feed_one(BOB, with(&reg(1), "Require: path, gin"));
     assert_eq!(answer.brief(), format!("420 {BOB}"));
-    assert_eq!(answer.header("Unsupported"), "gruu");
+    assert_eq!(answer.header("Unsupported"), "gin");
     assert_eq!(rig.sas.registrar().len(), 0);
     let answer = rig.feed_one(BOB, with(&reg(2), "Require: path"));
     assert_eq!(answer.brief(), format!("200 {BOB}"));
@@ -292,4 +293,90 @@ fn a_register_that_the_proxy_has_is_not_answered_twice_when_the_state_changes() 
     assert_eq!((of(&rescued, "200").len(), rig.sas.state()), (1, State::Emergency));
     let again = rig.feed_one(BOB, reg(1));
     assert_eq!(again.text, of(&rescued, "200")[0].text);
+}
+
+/// RFC 3261 10.3 step 7: "greater than zero AND smaller than one hour AND less than a registrar-configured minimum".
+#[test]
+fn an_interval_that_is_too_brief_is_refused_with_the_least_that_is_not() {
+    let mut rig = Rig::lost_with(|settings| settings.registrar.min_expires = secs(60));
+    let asks = |lines: &str| format!("Contact: <sip:bob@{BOB}>{lines}");
+    for (cseq, lines) in
+        (1..).zip([";expires=59\r\n", "\r\nExpires: 1\r\n", ";expires=30\r\nExpires: 3600\r\n"])
+    {
+        let refused = rig.feed_one(BOB, register("bob", BOB, &asks(lines), cseq));
+        assert_eq!((refused.brief(), refused.header("Min-Expires")), (format!("423 {BOB}"), "60"), "{lines}");
+        assert_eq!(rig.sas.registrar().len(), 0);
+    }
+    // One of several is enough: a registrar does all or nothing.
+    let two = format!("{}Contact: <sip:bob@{CAROL}>;expires=5\r\n", asks("\r\n"));
+    assert_eq!(rig.feed_one(BOB, register("bob", BOB, &two, 7)).brief(), format!("423 {BOB}"));
+    for (cseq, lines) in (8..).zip([";expires=60\r\n", "\r\n", ";expires=junk\r\n"]) {
+        let granted = rig.feed_one(BOB, register("bob", BOB, &asks(lines), cseq));
+        assert_eq!(granted.brief(), format!("200 {BOB}"), "{lines}");
+        let left = rig.sas.registrar().iter().next().unwrap().expires_at - rig.now;
+        assert!(left <= secs(20), "what is granted is short all the same: {left:?}");
+    }
+    let removed = rig.feed_one(BOB, register("bob", BOB, &asks(";expires=0\r\n"), 12));
+    assert_eq!((removed.brief(), rig.sas.registrar().len()), (format!("200 {BOB}"), 0));
+}
+
+/// RFC 3261 10.3 step 7: an hour and more may not be refused, whatever the minimum. Nor is it granted beyond the maximum.
+#[test]
+fn no_more_is_granted_than_the_longest_lifetime() {
+    let mut rig = Rig::lost_with(|settings| {
+        settings.sas.registration_time = secs(0);
+        settings.registrar.min_expires = secs(3600);
+    });
+    let lines = |expires: u32| format!("Contact: <sip:bob@{BOB}>;expires={expires}\r\n");
+    assert_eq!(rig.feed_one(BOB, register("bob", BOB, &lines(3599), 1)).brief(), format!("423 {BOB}"));
+    for (cseq, expires) in (2..).zip([3600, 7200, u32::MAX]) {
+        let ok = rig.feed_one(BOB, register("bob", BOB, &lines(expires), cseq));
+        assert_eq!(ok.header("Contact"), format!("<sip:bob@{BOB}>;expires=3600"));
+    }
+}
+
+/// RFC 6140: contacts that stand for many users are not served, and nobody is left to believe that they are.
+#[test]
+fn bulk_contacts_are_refused() {
+    let mut rig = Rig::lost();
+    let bulk = format!("Contact: <sip:{BOB};bnc>\r\n");
+    let required = rig.feed_one(BOB, register("bob", BOB, &format!("Require: gin\r\n{bulk}"), 1));
+    assert_eq!((required.brief(), required.header("Unsupported")), (format!("420 {BOB}"), "gin"));
+    let proxied = rig.feed_one(BOB, register("bob", BOB, &format!("Proxy-Require: gin\r\n{bulk}"), 2));
+    assert_eq!((proxied.brief(), proxied.header("Unsupported")), (format!("420 {BOB}"), "gin"));
+    let silent = rig.feed_one(BOB, register("bob", BOB, &bulk, 3));
+    assert_eq!((silent.brief(), rig.sas.registrar().len()), (format!("400 {BOB}"), 0));
+    assert!(silent.line().ends_with("Bulk Contacts Are Not Served"), "{silent:?}");
+}
+
+#[test]
+fn bulk_contacts_that_the_proxy_has_granted_are_not_taken_for_one() {
+    let mut rig = Rig::new();
+    let bulk = format!("Contact: <sip:{BOB};bnc>\r\n");
+    let relayed = rig.feed_one(BOB, register("bob", BOB, &format!("Require: gin\r\n{bulk}"), 1));
+    let ok = rig.feed_one(PROXY, relayed.answer(200, &bulk));
+    assert_eq!((ok.brief(), rig.sas.registrar().len()), (format!("200 {BOB}"), 0));
+}
+
+/// RFC 3680: whoever notifies of registrations is told what to say.
+#[test]
+fn notices_say_what_the_registration_event_package_wants_to_know() {
+    let mut rig = Rig::new();
+    let relayed = rig.feed_one(BOB, reg(1));
+    rig.feed(PROXY, relayed.answer(200, &format!("Contact: <sip:bob@{BOB}>;expires=1800\r\n")));
+    rig.cut();
+    rig.run(secs(7));
+    rig.feed_one(BOB, reg(2));
+    rig.run(secs(21));
+    let told = rig.notices.iter().filter_map(|notice| {
+        if let Notice::UserBound(c) | Notice::UserRefreshed(c) | Notice::UserExpired(c) = notice {
+            return Some(c);
+        }
+        None
+    });
+    let told: Vec<_> =
+        told.map(|c| (c.event.as_str(), c.event.state().as_str(), c.binding.contact_id())).collect();
+    let id = told[0].2;
+    let expected = [("registered", "active", id), ("shortened", "active", id), ("expired", "terminated", id)];
+    assert_eq!(told, expected);
 }

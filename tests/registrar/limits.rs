@@ -82,6 +82,20 @@ fn hostile_value() -> impl Strategy<Value = String> {
         Just(";+sip.instance=\"<x>\""),
         Just(";+sip.instance=\""),
         Just(";reg-id=-1"),
+        Just(";reg-id=1"),
+        Just(";reg-id=2"),
+        Just(";reg-id=0"),
+        Just(";reg-id=2147483648"),
+        Just(";reg-id=4294967297"),
+        Just(";+sip.instance=\"<\">\""),
+        Just(";+sip.instance=\"<%;gr=\u{0}>\""),
+        Just(";pub-gruu=\"sip:a@h;gr=x\""),
+        Just(";temp-gruu=\"sip:t@h;gr\""),
+        Just("<sip:t@h;gr>"),
+        Just("<sip:a@h;gr=%78>"),
+        Just("<sip:tgruu.AAAA@h;gr>"),
+        Just("<sip:a@h;bnc>"),
+        Just("<sip:ft.x@h;lr;ob>"),
         Just("<tel:;;>"),
         Just("<sip:[::1]:0;lr?a=b>"),
         Just("\"<\""),
@@ -105,7 +119,8 @@ proptest! {
         for (local, user, contact, path, expires, cseq) in requests {
             let text = format!(
                 "REGISTER sip:h SIP/2.0\r\nTo: <sip:{user}@h>\r\nCall-ID: {user}\r\nCSeq: {cseq} REGISTER\r\n\
-                 Contact: {contact}\r\nPath: {path}\r\nExpires: {expires}\r\n\r\n"
+                 Via: SIP/2.0/UDP x\r\nSupported: outbound, gruu\r\nContact: {contact}\r\nPath: {path}\r\n\
+                 Expires: {expires}\r\n\r\n"
             );
             let Ok(Message::Request(request)) = Message::parse(text) else { continue };
             let from = from("192.0.2.10:5060");
@@ -113,12 +128,14 @@ proptest! {
                 let grant = |asked: Option<_>| asked.unwrap_or_default();
                 let _ = branch.registrar.register(branch.now, &request, from, &branch.hosts, Home::LocalOnly, grant);
             } else {
-                let answer = response(200, &[&format!("Contact: {path}"), &format!("Expires: {expires}")]);
+                let lines = [format!("Contact: {path}"), format!("Expires: {expires}"), "Require: outbound".to_owned()];
+                let answer = response(200, &lines.each_ref().map(String::as_str));
                 let _ = branch.registrar.record(branch.now, &request, &answer, from, &branch.hosts);
             }
             branch.wait(1);
             if let Ok(uri) = Uri::parse(&contact) {
-                let _ = branch.view().by_contact(&uri);
+                let _ = branch.view().by_contact(&uri).map(|binding| branch.view().flows_of(binding).len());
+                let _ = branch.view().by_gruu(&uri, &branch.hosts);
                 let _ = branch.view().bindings(&uri, &branch.hosts).count();
             }
             prop_assert!(branch.registrar.users() <= 3 && branch.registrar.len() <= 6);

@@ -11,6 +11,8 @@ mod model;
 #[cfg(test)]
 mod record;
 #[cfg(test)]
+mod reginfo;
+#[cfg(test)]
 mod register;
 #[cfg(test)]
 mod support;

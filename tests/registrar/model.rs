@@ -6,12 +6,14 @@
 
 use super::support::*;
 use proptest::prelude::*;
-use sip_survivability::registrar::{BindingChange, ChangeKind, Home, Origin};
+use sip_survivability::registrar::{Binding, BindingChange, ChangeKind, ContactEvent, Home, Origin};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const MAX_USERS: usize = 2;
 const MAX_CONTACTS: usize = 3;
+/// The shortest lifetime that may be asked for.
+const LEAST: u64 = 5;
 
 /// A binding in the model. Contacts are small numbers of which no two are equivalent.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +22,7 @@ struct Row {
     contact: u8,
     q: u16,
     instance: Option<u8>,
+    reg_id: Option<u8>,
     call_id: u8,
     cseq: u32,
     host: u8,
@@ -34,6 +37,7 @@ struct Asked {
     expires: Option<u64>,
     q: u16,
     instance: Option<u8>,
+    reg_id: Option<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -50,8 +54,19 @@ struct Register {
     cseq: u32,
     host: u8,
     body: Body,
+    /// What came before us: nobody, or a first hop that keeps flows, or one that does not.
+    hop: Hop,
+    /// Whether the sender knows RFC 5626.
+    supports: bool,
     /// What the proxy grants; `None`: we answer.
     proxy: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Hop {
+    None,
+    Keeping,
+    Other,
 }
 
 #[derive(Clone, Debug)]
@@ -62,10 +77,13 @@ enum Step {
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
-    let expires = prop_oneof![Just(None), Just(Some(0)), Just(Some(7)), Just(Some(3600))];
-    let instance = prop_oneof![2 => Just(None), 1 => (0_u8..2).prop_map(Some)];
-    (0_u8..4, expires, prop_oneof![Just(1000_u16), Just(500)], instance)
-        .prop_map(|(contact, expires, q, instance)| Asked { contact, expires, q, instance })
+    let expires = prop_oneof![
+        8 => Just(None), 8 => Just(Some(0)), 8 => Just(Some(7)), 8 => Just(Some(3600)), 1 => Just(Some(LEAST - 1))
+    ];
+    let instance = prop_oneof![2 => Just(None), 2 => (0_u8..2).prop_map(Some)];
+    let reg_id = prop_oneof![2 => Just(None), 1 => (1_u8..4).prop_map(Some)];
+    (0_u8..4, expires, prop_oneof![Just(1000_u16), Just(500)], instance, reg_id)
+        .prop_map(|(contact, expires, q, instance, reg_id)| Asked { contact, expires, q, instance, reg_id })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -75,10 +93,11 @@ fn step() -> impl Strategy<Value = Step> {
         6 => prop::collection::vec(asked(), 1..4).prop_map(Body::These),
     ];
     let proxy = prop_oneof![2 => Just(None), 1 => prop_oneof![Just(0_u64), Just(5), Just(60)].prop_map(Some)];
-    let register = (0_u8..3, 0_u8..2, 0_u32..6, 0_u8..2, body, proxy);
+    let hop = prop_oneof![4 => Just(Hop::None), 1 => Just(Hop::Keeping), 1 => Just(Hop::Other)];
+    let register = (0_u8..3, 0_u8..2, 0_u32..6, 0_u8..2, body, proxy, hop, any::<bool>());
     prop_oneof![
-        6 => register.prop_map(|(user, call_id, cseq, host, body, proxy)| {
-            Step::Register(Register { user, call_id, cseq, host, body, proxy })
+        6 => register.prop_map(|(user, call_id, cseq, host, body, proxy, hop, supports)| {
+            Step::Register(Register { user, call_id, cseq, host, body, proxy, hop, supports })
         }),
         2 => prop_oneof![1_u64..40, 31_u64..34].prop_map(Step::Wait),
         1 => (prop_oneof![Just(0_u64), Just(15)], 0_usize..4).prop_map(|(grace, limit)| Step::Expire { grace, limit }),
@@ -91,6 +110,13 @@ impl Register {
         let mut sent = reg(&format!("sip:u{}@192.0.2.1", self.user), self.cseq)
             .call_id(call_id)
             .from(&format!("10.0.0.{}:5060", self.host));
+        if self.hop != Hop::None {
+            let ob = if self.hop == Hop::Keeping { ";ob" } else { "" };
+            sent = sent.line("Via: SIP/2.0/UDP edge").line(&format!("Path: <sip:edge;lr{ob}>"));
+        }
+        if self.supports {
+            sent = sent.line("Supported: path, outbound");
+        }
         match &self.body {
             Body::Query => {}
             Body::Star => sent = sent.contact("*").line("Expires: 0"),
@@ -99,6 +125,8 @@ impl Register {
                     let expires = asked.expires.map_or(String::new(), |e| format!(";expires={e}"));
                     let instance =
                         asked.instance.map_or(String::new(), |i| format!(";+sip.instance=\"<{i}>\""));
+                    let reg_id = asked.reg_id.map_or(String::new(), |id| format!(";reg-id={id}"));
+                    let instance = format!("{instance}{reg_id}");
                     let q = f64::from(asked.q) / 1000.0;
                     sent = sent.contact(&format!("<sip:c{}@h>;q={q}{expires}{instance}", asked.contact));
                 }
@@ -140,6 +168,7 @@ impl Register {
             contact: asked.contact,
             q: asked.q,
             instance: asked.instance,
+            reg_id: asked.reg_id,
             call_id: self.call_id,
             cseq: self.cseq,
             host: self.host,
@@ -147,6 +176,58 @@ impl Register {
             ends: told.map_or(0, |old| old.ends).max(now + span),
             updated: now,
         })
+    }
+}
+
+/// RFC 5626 6: what of the request is left when the reg-ids that do not count are gone.
+fn by_outbound(register: &Register) -> Result<Register, u16> {
+    let mut register = register.clone();
+    let (hop, supports, answered_here) = (register.hop, register.supports, register.proxy.is_none());
+    let Body::These(all) = &mut register.body else { return Ok(register) };
+    for asked in all.iter_mut() {
+        asked.reg_id = asked.reg_id.filter(|_| asked.instance.is_some());
+    }
+    let counts = if answered_here { hop != Hop::Other } else { supports };
+    if answered_here && !counts && supports && all.iter().any(|asked| asked.reg_id.is_some()) {
+        return Err(439);
+    }
+    for asked in all.iter_mut() {
+        asked.reg_id = asked.reg_id.filter(|_| counts);
+    }
+    let mut first: Vec<Asked> = Vec::new();
+    for asked in all.drain(..) {
+        if !first.iter().any(|earlier| name_of_asked(earlier) == name_of_asked(&asked)) {
+            first.push(asked);
+        }
+    }
+    if answered_here {
+        // RFC 3261 10.3 step 7.
+        if first.iter().any(|asked| asked.expires.is_some_and(|asked| asked > 0 && asked < LEAST)) {
+            return Err(423);
+        }
+        let made: Vec<_> = first.iter().filter(|asked| asked.expires != Some(0)).collect();
+        if made.len() > 1 && made.iter().any(|asked| asked.reg_id.is_some()) {
+            return Err(400);
+        }
+    }
+    *all = first;
+    Ok(register)
+}
+
+/// What names a binding: a flow of an instance, or a contact.
+type Name = (Option<(Option<u8>, u8)>, u8);
+
+fn name_of_asked(asked: &Asked) -> Name {
+    match asked.reg_id {
+        Some(id) => (Some((asked.instance, id)), 0),
+        None => (None, asked.contact),
+    }
+}
+
+fn name_of(row: &Row) -> Name {
+    match row.reg_id {
+        Some(id) => (Some((row.instance, id)), 0),
+        None => (None, row.contact),
     }
 }
 
@@ -164,35 +245,29 @@ fn process(rows: &[Row], register: &Register, now: u64) -> Result<Vec<Row>, u16>
             }
             return Ok(after);
         }
-        Body::These(all) => {
-            let mut first: Vec<&Asked> = Vec::new();
-            for asked in all {
-                if first.iter().all(|earlier| earlier.contact != asked.contact) {
-                    first.push(asked);
-                }
-            }
-            first
-        }
+        Body::These(all) => all,
     };
-    let mut claimed: Vec<u8> = all_asked.iter().map(|asked| asked.contact).collect();
-    let same_device = |row: &Row, asked: &Asked| {
-        asked.instance.is_some()
-            && row.instance == asked.instance
+    // sas.md 7.3: another contact of the same device, which has flows or one contact; or a flow that was a contact without a name.
+    let supersedes = |asked: &Asked, row: &Row| {
+        (asked.reg_id.is_none() || row.reg_id.is_none())
+            && ((asked.instance.is_some() && row.instance == asked.instance)
+                || (asked.reg_id.is_some() && row.instance.is_none() && row.contact == asked.contact))
             && (row.call_id, row.cseq) != (register.call_id, register.cseq)
     };
+    let mut claimed: Vec<Name> = all_asked.iter().map(name_of_asked).collect();
     let mut pairs = Vec::new();
     for asked in all_asked {
-        let mut old = rows.iter().filter(mine).find(|row| row.contact == asked.contact);
+        let mut old = rows.iter().filter(mine).find(|row| name_of(row) == name_of_asked(asked));
         if old.is_none() {
-            // An older contact of the same device: the first by q.
+            // The first by q.
             let mut others: Vec<_> = rows
                 .iter()
                 .filter(mine)
-                .filter(|row| same_device(row, asked) && !claimed.contains(&row.contact))
+                .filter(|row| supersedes(asked, row) && !claimed.contains(&name_of(row)))
                 .collect();
             others.sort_by_key(|row| std::cmp::Reverse(row.q));
             old = others.first().copied();
-            claimed.extend(old.map(|row| row.contact));
+            claimed.extend(old.map(name_of));
         }
         pairs.push((asked, old));
     }
@@ -204,7 +279,7 @@ fn process(rows: &[Row], register: &Register, now: u64) -> Result<Vec<Row>, u16>
         }
         let new = register.grant(asked, old, now);
         match (old.and_then(|old| after.iter().position(|row| row == old)), new) {
-            (Some(at), Some(new)) if after[at].contact == new.contact => after[at] = new,
+            (Some(at), Some(new)) if name_of(&after[at]) == name_of(&new) => after[at] = new,
             (Some(at), new) => {
                 after.remove(at);
                 after.extend(new);
@@ -213,7 +288,7 @@ fn process(rows: &[Row], register: &Register, now: u64) -> Result<Vec<Row>, u16>
         }
         if asked.expires != Some(0) {
             let gone = |row: &Row| {
-                row.user == register.user && same_device(row, asked) && !claimed.contains(&row.contact)
+                row.user == register.user && supersedes(asked, row) && !claimed.contains(&name_of(row))
             };
             after.retain(|row| !gone(row));
         }
@@ -222,7 +297,7 @@ fn process(rows: &[Row], register: &Register, now: u64) -> Result<Vec<Row>, u16>
 }
 
 fn make_room(before: &[Row], mut after: Vec<Row>, user: u8, now: u64) -> Result<Vec<Row>, u16> {
-    let is_new = |row: &Row| !before.iter().any(|old| (old.user, old.contact) == (row.user, row.contact));
+    let is_new = |row: &Row| !before.iter().any(|old| (old.user, name_of(old)) == (row.user, name_of(row)));
     if !after.iter().any(is_new) {
         return Ok(after);
     }
@@ -234,26 +309,23 @@ fn make_room(before: &[Row], mut after: Vec<Row>, user: u8, now: u64) -> Result<
     }
     while after.iter().filter(|row| row.user == user).count() > MAX_CONTACTS {
         let past = after.iter().filter(|row| row.user == user && row.ends <= now && before.contains(row));
-        let (oldest, contact) = past
-            .map(|row| (row.ends, row.contact))
-            .min_by_key(|(ends, contact)| {
-                let row = before.iter().find(|row| row.user == user && row.contact == *contact).unwrap();
-                let turn = before.iter().position(|other| other == row).unwrap();
-                (*ends, turn)
-            })
+        let oldest = past
+            .min_by_key(|row| (row.ends, before.iter().position(|other| other == *row)))
+            .cloned()
             .ok_or(503_u16)?;
-        after.retain(|row| (row.user, row.contact, row.ends) != (user, contact, oldest));
+        after.retain(|row| *row != oldest);
     }
     Ok(after)
 }
 
 fn rows_of(branch: &Branch) -> Vec<Row> {
     let digit = |text: &str, at: usize| text.as_bytes()[at] - b'0';
-    let row = |b: &sip_survivability::registrar::Binding| Row {
+    let row = |b: &Binding| Row {
         user: digit(b.aor(), 5),
         contact: digit(b.contact().as_str(), 5),
         q: b.q,
         instance: b.instance().map(|text| digit(text, 0)),
+        reg_id: b.reg_id.map(|id| id as u8),
         call_id: u8::from(b.call_id() == "y"),
         cseq: b.cseq,
         host: digit(&b.source.ip().to_string(), 7),
@@ -267,13 +339,27 @@ fn rows_of(branch: &Branch) -> Vec<Row> {
 /// A copy kept from the changes alone.
 type Mirror = BTreeMap<(String, String), u64>;
 
+/// The name under which a copy is kept, as [`Binding::is_same_as`] has it.
+fn mirrored(binding: &Binding) -> (String, String) {
+    let name = match binding.reg_id {
+        Some(id) => format!("{:?} {id}", binding.instance()),
+        None => binding.contact().to_string(),
+    };
+    (binding.key().to_owned(), name)
+}
+
 fn follow(mirror: &mut Mirror, changes: &[BindingChange]) {
     for change in changes {
         let binding = &change.binding;
-        let key = (binding.key().to_owned(), binding.contact().to_string());
+        let key = mirrored(binding);
         match change.kind {
             ChangeKind::Bound => assert_eq!(mirror.insert(key, binding.expires_at.as_micros()), None),
-            ChangeKind::Refreshed => assert!(mirror.insert(key, binding.expires_at.as_micros()).is_some()),
+            ChangeKind::Refreshed => {
+                let before = mirror.insert(key, binding.expires_at.as_micros());
+                assert_eq!(before, change.ended_at.map(|at| at.as_micros()));
+                let is_shorter = change.event() == ContactEvent::Shortened;
+                assert_eq!(is_shorter, before.unwrap() > binding.expires_at.as_micros());
+            }
             ChangeKind::Unbound | ChangeKind::Expired | _ => assert!(mirror.remove(&key).is_some()),
         }
     }
@@ -283,6 +369,7 @@ fn run(steps: &[Step]) {
     let mut branch = Branch::with(|settings| {
         settings.registrar.max_users = MAX_USERS;
         settings.registrar.max_contacts = MAX_CONTACTS;
+        settings.registrar.min_expires = secs(LEAST);
     });
     let (mut rows, mut mirror) = (Vec::<Row>::new(), Mirror::new());
     for step in steps {
@@ -302,6 +389,8 @@ fn run(steps: &[Step]) {
                     let gone = changes.iter().any(|c| {
                         c.binding.aor() == format!("sip:u{}@192.0.2.1", row.user)
                             && c.binding.contact().as_str() == format!("sip:c{}@h", row.contact)
+                            && c.binding.reg_id.map(|id| id as u8) == row.reg_id
+                            && c.binding.instance().map(str::to_owned) == row.instance.map(|i| i.to_string())
                     });
                     assert!(!gone || end(row) <= now, "{ends:?}");
                     !gone
@@ -318,9 +407,13 @@ fn run(steps: &[Step]) {
                         Ok(registered) => (Ok(registered.changes), Some(registered.contacts)),
                         Err(refusal) => (Err(refusal), None),
                     },
-                    Some(granted) => (branch.record(&sent, 200, &[&format!("Expires: {granted}")]), None),
+                    Some(granted) => {
+                        let outbound = if register.supports { "Require: outbound" } else { "Subject: x" };
+                        (branch.record(&sent, 200, &[&format!("Expires: {granted}"), outbound]), None)
+                    }
                 };
-                match (process(&rows, register, now), changes) {
+                let model = by_outbound(register).and_then(|register| process(&rows, &register, now));
+                match (model, changes) {
                     (Ok(after), Ok(changes)) => {
                         rows = after;
                         follow(&mut mirror, &changes);
@@ -337,8 +430,7 @@ fn run(steps: &[Step]) {
         assert_eq!(rows_of(&branch), rows, "after {step:?}");
         check_views(&branch, &rows);
         let kept = branch.registrar.iter();
-        let copy: Mirror =
-            kept.map(|b| ((b.key().to_owned(), b.contact().to_string()), b.expires_at.as_micros())).collect();
+        let copy: Mirror = kept.map(|b| (mirrored(b), b.expires_at.as_micros())).collect();
         assert_eq!(mirror, copy);
     }
 }

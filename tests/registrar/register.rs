@@ -210,11 +210,66 @@ fn flows_of_one_instance_stand_side_by_side() {
     branch.register(&flow(1, 1, "sip:a@h1")).unwrap();
     branch.register(&flow(2, 2, "sip:a@h2")).unwrap();
     let registered = branch.register(&flow(3, 1, "sip:a@h3")).unwrap();
-    assert_eq!(told(&registered.changes), "unbound sip:a@h1, bound sip:a@h3");
+    assert_eq!(told(&registered.changes), "refreshed sip:a@h3");
     assert_eq!(
-        registered.contacts[1].to_string(),
+        registered.contacts[0].to_string(),
         "<sip:a@h3>;+sip.instance=\"<urn:uuid:1>\";reg-id=1;expires=20"
     );
+}
+
+/// RFC 5626 6: "the Contact URI is not used for binding comparisons".
+#[test]
+fn flows_of_one_contact_are_two_bindings() {
+    let mut branch = Branch::new();
+    let flow = |cseq, id, more: &str| {
+        reg(ALICE, cseq).contact(&format!("<sip:a@h1>;+sip.instance=\"<urn:uuid:1>\";reg-id={id}{more}"))
+    };
+    branch.register(&flow(1, 1, "")).unwrap();
+    let registered = branch.register(&flow(2, 2, "")).unwrap();
+    assert_eq!((told(&registered.changes), branch.registrar.len()), ("bound sip:a@h1".to_owned(), 2));
+    // Another device has the same address behind another NAT.
+    let other = reg(ALICE, 3).contact("<sip:a@h1>;+sip.instance=\"<urn:uuid:2>\";reg-id=1");
+    branch.register(&other).unwrap();
+    assert_eq!(branch.registrar.len(), 3);
+    let registered = branch.register(&flow(4, 2, ";expires=0")).unwrap();
+    assert_eq!((told(&registered.changes), registered.contacts.len()), ("unbound sip:a@h1".to_owned(), 2));
+}
+
+/// A phone that had one contact, and has flows now; and the way back. Whatever it was before goes.
+#[test]
+fn a_device_has_flows_or_a_contact() {
+    let mut branch = Branch::new();
+    let contact = |cseq, more: &str| {
+        reg(ALICE, cseq).contact(&format!("<sip:a@h1>;+sip.instance=\"<urn:uuid:1>\"{more}"))
+    };
+    branch.register(&contact(1, "")).unwrap();
+    let registered = branch.register(&contact(2, ";reg-id=1")).unwrap();
+    assert_eq!(told(&registered.changes), "unbound sip:a@h1, bound sip:a@h1");
+    branch.register(&contact(3, ";reg-id=2")).unwrap();
+    let registered = branch.register(&contact(4, "")).unwrap();
+    assert_eq!(told(&registered.changes), "unbound sip:a@h1, unbound sip:a@h1, bound sip:a@h1");
+    assert_eq!(branch.registrar.len(), 1);
+    branch.register(&reg(ALICE, 5).contact("<sip:a@h9>")).unwrap();
+    let registered = branch
+        .register(&reg(ALICE, 6).contact("<sip:a@h9>;+sip.instance=\"<urn:uuid:9>\";reg-id=1"))
+        .unwrap();
+    assert_eq!(told(&registered.changes), "unbound sip:a@h9, bound sip:a@h9", "it had no name before");
+}
+
+/// RFC 5626 7: a closed flow is of no use; it makes room for another before anybody is turned away.
+#[test]
+fn a_flow_that_is_closed_makes_room() {
+    let mut branch = Branch::with(|settings| settings.registrar.max_contacts = 2);
+    let flow = |id: u32| {
+        let contact = format!("<sip:a@h1>;+sip.instance=\"<urn:uuid:1>\";reg-id={id}");
+        reg(ALICE, id).contact(&contact).flow(id.into())
+    };
+    branch.register(&flow(1)).unwrap();
+    branch.register(&flow(2)).unwrap();
+    assert_eq!(branch.register(&flow(3)).unwrap_err().status(), 503);
+    branch.registrar.on_flow_closed(FlowId(1));
+    let registered = branch.register(&flow(4)).unwrap();
+    assert_eq!(told(&registered.changes), "expired sip:a@h1, bound sip:a@h1");
 }
 
 #[test]
