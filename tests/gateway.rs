@@ -105,6 +105,22 @@ const WRONG_LINES: &[(&str, &str)] = &[
         "sas.default_gateway = sip:gw.example:0: must not have 0.0.0.0 or [::] for its host",
     ),
     (r#"sas.emergency_numbers = ["9\n1"]"#, r"sas.emergency_numbers = 9\n1: must be a user part"),
+    (
+        r#"sas.emergency_numbers = ["911"]"#,
+        "sas.emergency_numbers = 911: has no route in the emergency state",
+    ),
+    (
+        r#"sas.cascade_loop = "own-or-next-via""#,
+        "sas.cascade_loop = own-or-next-via: needs sas.redundant_sas",
+    ),
+    ("[route]\nto = \"users\"", "route = { to = \"users\" }: must be tables, each under [[route]]"),
+    ("[[route]]\ngroup = \"no\"", "route.to = nothing: each row must say where it leads"),
+    ("[[route]]\nto = \"enum\"", "route.to = enum (row 1): ENUM is not supported yet"),
+    ("[[route]]\nto = \"users\"\nway = 1", "route.way = 1: unknown key"),
+    (
+        "[[route]]\nto = \"users\"\ndestination_user = \"[1\"",
+        "route.destination_user = \"[1\": a bracket without",
+    ),
     ("sas.subscribe_response = 100", "sas.subscribe_response = 100: must be from 200 to 699"),
     ("[[sas]]\npath = true", "sas = [{ path = true }]: must be one section"),
     ("[sass]\npath = true", "sass = { path = true }: unknown key"),

@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("message", &["uri", "headers"]),
     ("auth", &["time", "rng", "uri", "headers", "message"]),
     ("dialplan", &["uri"]),
-    ("config", &["uri", "auth", "dialplan"]),
+    ("config", &["uri", "headers", "auth", "dialplan"]),
     ("transport", &["time", "rng", "uri", "config", "message"]),
     ("resolve", &["time", "rng", "uri"]),
     ("transaction", &["slab", "time", "rng", "uri", "headers", "config", "message", "transport"]),

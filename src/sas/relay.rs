@@ -117,6 +117,7 @@ impl Sas {
         Query {
             request,
             source,
+            address: from.address,
             state: self.mode.state(),
             // A proxy of which not even the address is known answers nobody.
             rescue: rescue || self.has_unresolved_proxies_only(),
@@ -393,7 +394,7 @@ fn notify_routed(request: &Request, decision: &Decision, out: &mut Actions) {
             from: Notice::from_uri(request),
             to: uri.unwrap_or_else(|| request.uri_str()).into(),
             step: decision.step,
-            reasons: decision.reasons.clone(),
+            reasons: decision.reasons,
         }
         .into(),
     );

@@ -18,6 +18,8 @@ mod forward;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod modes;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod register;
