@@ -1,6 +1,11 @@
 //! The example `route` as its user meets it.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "support/program.rs"]
 #[expect(unreachable_pub, reason = "other tests use it too")]

@@ -88,9 +88,9 @@ impl Section {
         match self.keys.remove(name) {
             None => Ok(Vec::new()),
             Some(Value::Array(tables)) => {
-                let table = |value: Value| match value {
-                    Value::Table(keys) => Ok(Self { name, keys }),
-                    other => Err(wrong(&other)),
+                let table = |value: Value| match value.as_table() {
+                    Some(keys) => Ok(Self { name, keys: keys.clone() }),
+                    None => Err(wrong(&value)),
                 };
                 tables.into_iter().map(table).collect()
             }

@@ -86,10 +86,10 @@ impl Site {
         let mut names = Vec::new();
         let sas = &mut settings.sas;
         let gateways = sas.default_gateway.iter_mut().chain(&mut sas.redundant_sas);
-        let rows = settings.routes.iter_mut().filter_map(|route| match &mut route.to {
-            RouteTo::Uri(uri) => Some(uri),
-            _ => None,
-        });
+        let rows = settings
+            .routes
+            .iter_mut()
+            .filter_map(|route| if let RouteTo::Uri(uri) = &mut route.to { Some(uri) } else { None });
         for uri in settings.proxy_set.targets.iter_mut().chain(gateways).chain(rows) {
             stand_in(uri, &mut names);
         }

@@ -20,9 +20,8 @@ pub struct RegistrationManipulation {
 impl RegistrationManipulation {
     /// What `user` is found by as well. None if that is nothing, or the user itself.
     pub(crate) fn associated(self, user: &str) -> Option<&str> {
-        let mut manipulation = Manipulation::default();
-        manipulation.remove_from_right = self.remove_from_right;
-        manipulation.leave_from_right = self.leave_from_right;
+        let Self { remove_from_right, leave_from_right } = self;
+        let manipulation = Manipulation { remove_from_right, leave_from_right, ..Manipulation::default() };
         Some(manipulation.cut(user)).filter(|cut| !cut.is_empty() && *cut != user)
     }
 

@@ -18,6 +18,7 @@
 //! ```
 
 mod authentication;
+mod contradictions;
 mod dial_plan;
 mod table;
 mod validate;
