@@ -17,6 +17,7 @@ use sip_survivability::time::{Instant, Timers};
 use sip_survivability::transport::{FlowId, Transport};
 use sip_survivability::{Action, Actions, Event, Sas};
 use std::hint::black_box;
+use std::net::SocketAddr;
 use std::time::Duration;
 use support::crowd::{self, Crowd};
 
@@ -98,8 +99,8 @@ fn rows_of_the_routing_table_that_do_not_match_allocate_nothing() {
         let _ = sas.handle(Instant::ZERO, Event::FlowOpened { flow, transport, local, remote: None });
         let (event, mut out) = (support::call(), Actions::new());
         let taken = allocations(|| sas.handle_into(Instant::ZERO, event, &mut out));
-        let to_gateway =
-            |action: &Action| matches!(action, Action::Send { to, .. } if to.ip() == [192, 0, 2, 9]);
+        let gateway: SocketAddr = "192.0.2.9:5060".parse().unwrap();
+        let to_gateway = |action: &Action| matches!(action, Action::Send { to, .. } if *to == gateway);
         assert!(out.iter().any(to_gateway), "{out:?}");
         taken
     };

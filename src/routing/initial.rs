@@ -150,10 +150,10 @@ fn emergency_call(
     let prefix = if query.is_emergency() && sas.prefix_emergency_numbers { prefix } else { "" };
     let plain = format!("sip:{prefix}{number}@gateway.invalid");
     let plain = Uri::parse(&plain).ok().filter(|plain| uri.user() != plain.user());
-    let uri = plain.as_ref().unwrap_or(uri);
-    let mut groups = gateways(query, view, uri, &mut reasons);
-    groups.extend(table::emergency_hops(query, view, uri));
-    groups.extend(redundant_sas(query, view, uri, &mut reasons));
+    let plain = plain.as_ref().unwrap_or(uri);
+    let mut groups = gateways(query, view, plain, &mut reasons);
+    groups.extend(table::emergency_hops(query, view, number, plain));
+    groups.extend(redundant_sas(query, view, plain, &mut reasons));
     if query.source != Source::Proxy {
         let proxies = view.config.proxies().len();
         let reachable: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();

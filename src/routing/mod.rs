@@ -79,7 +79,7 @@ impl Query<'_> {
 /// What a decision rests on.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    /// Proxies, gateways, emergency numbers.
+    /// Proxies, gateways, emergency numbers, the dial plan.
     pub config: &'a Config,
     /// The database.
     pub registrar: registrar::View<'a>,

@@ -82,13 +82,21 @@ pub(super) fn look_up_with(
 }
 
 /// All addresses that rows in force have for an emergency call: it takes any route that exists.
-pub(super) fn emergency_hops(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>) -> Vec<Vec<Target>> {
+///
+/// `number`: as it is listed, which rows are held against; `uri`: what goes out.
+pub(super) fn emergency_hops(
+    query: &Query<'_>,
+    view: &View<'_>,
+    number: &str,
+    uri: &Uri<'_>,
+) -> Vec<Vec<Target>> {
     let table = view.config.routing_table();
     if table.is_empty() || !in_force(query, view) {
         return Vec::new();
     }
     let method = Method::Invite;
     with_call(query, uri, |call| {
+        let call = &Call { destination_user: number, ..*call };
         let entries = table.iter().filter(|entry| entry.group.first.matches(method, call));
         let rows =
             entries.flat_map(|entry| entry.groups(method, call)).flat_map(|group| group.rows(method, call));

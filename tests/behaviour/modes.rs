@@ -143,9 +143,8 @@ fn an_alternative_row_is_tried_when_the_first_is_silent_unreachable_or_says_408(
 }
 
 fn causes(rig: &Rig) -> Vec<(State, Cause)> {
-    let change = |notice: &Notice| match notice {
-        Notice::StateChanged { to, cause, .. } => Some((*to, *cause)),
-        _ => None,
+    let change = |notice: &Notice| {
+        if let Notice::StateChanged { to, cause, .. } = notice { Some((*to, *cause)) } else { None }
     };
     rig.notices.iter().filter_map(change).collect()
 }

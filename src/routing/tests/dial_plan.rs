@@ -188,6 +188,25 @@ fn the_prefix_is_for_what_goes_out_in_emergency_and_never_for_registered_users_o
 }
 
 #[test]
+fn rows_for_an_emergency_number_carry_it_however_it_is_written_and_prefixed() {
+    let rig = Rig::with(|settings| {
+        settings.sas.default_gateway.clear();
+        settings.sas.emergency_prefix = "9".into();
+        settings.sas.prefix_emergency_numbers = true;
+        settings.routes = vec![row("911#", "sip:192.0.2.30")];
+    });
+    for number in ["911", "%39%31%31"] {
+        let decided = rig.emergency(number);
+        let expected =
+            "emergency_number: sip:9911@192.0.2.30 at 192.0.2.30:5060 | as it came at 192.0.2.1:5060";
+        assert_eq!(decided, expected);
+    }
+    // A proxy that we stand in for is named instead of us.
+    let ours = initial("INVITE", "sip:%39%31%31@10.0.0.1:5080");
+    assert!(rig.route(Normal, ALICE, &ours).contains("sip:%39%31%31@192.0.2.1 at 192.0.2.1:5060"));
+}
+
+#[test]
 fn who_is_not_registered_is_blocked_but_may_call_911() {
     let mut rig = Rig::with(|settings| settings.sas.block_unregistered = true);
     rig.register("bob", "<sip:bob@10.0.0.8:5062>", "10.0.0.8:5062");
