@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("auth", &["time", "rng", "uri", "headers", "message"]),
     ("dialplan", &["uri"]),
     ("config", &["uri", "headers", "auth", "dialplan"]),
-    ("transport", &["time", "rng", "uri", "config", "message"]),
+    ("transport", &["time", "rng", "uri", "headers", "config", "message"]),
     ("resolve", &["time", "rng", "uri"]),
     ("transaction", &["slab", "time", "rng", "uri", "headers", "config", "message", "transport"]),
     ("mode", &["time", "config"]),
