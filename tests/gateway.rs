@@ -96,7 +96,10 @@ const WRONG_LINES: &[(&str, &str)] = &[
     ("proxy_set.up_after = -1", "proxy_set.up_after = -1: must be a whole number from 0 to 4294967295"),
     ("proxy_set.failure_responses = [200]", "proxy_set.failure_responses = 200: must be from 300"),
     ("proxy_set.retries = 3", "proxy_set.retries = 3: unknown key"),
-    (r#"sas.survivability_mode = "maybe""#, r#"sas.survivability_mode = "maybe": must be "standard", "always-emergency", "ignore-register","#),
+    (
+        r#"sas.survivability_mode = "maybe""#,
+        r#"sas.survivability_mode = "maybe": must be "standard", "always-emergency", "ignore-register","#,
+    ),
     ("sas.entering_emergency = 1", r#"sas.entering_emergency = 1: must be "requests" or "keepalive""#),
     (r#"sas.default_gateway = "gw""#, r#"sas.default_gateway = "gw": must be a SIP URI: no scheme"#),
     (r#"sas.default_gateway = ["sip:192.0.2.9", 9]"#, "sas.default_gateway = 9: must be a string"),
