@@ -76,6 +76,7 @@
 //! |---|---|
 //! | [`message`], [`headers`], [`uri`] | parse, edit, build and validate SIP |
 //! | [`registrar`] | the database of registered users, RFC 3261 section 10 |
+//! | [`dialplan`] | number patterns and manipulation, in the product's notation |
 //! | [`routing`] | where a request goes, with the chain of reasons |
 //! | [`auth`] | digest authentication: challenge, check, answer |
 //! | [`mode`] | normal and emergency, and the way between them |
@@ -107,6 +108,7 @@
 
 pub mod auth;
 pub mod config;
+pub mod dialplan;
 pub mod headers;
 pub mod message;
 pub mod mode;

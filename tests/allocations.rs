@@ -8,13 +8,16 @@ mod support;
 
 use allocation_counter::measure;
 use bytes::Bytes;
-use sip_survivability::Actions;
 use sip_survivability::auth::{Authenticator, Ha1, Policy, Role, Session, Unproven, Verdict};
+use sip_survivability::config::{Route, Settings, SurvivabilityMode};
 use sip_survivability::headers::Auth;
 use sip_survivability::message::Message;
 use sip_survivability::rng::Token;
 use sip_survivability::time::{Instant, Timers};
+use sip_survivability::transport::{FlowId, Transport};
+use sip_survivability::{Action, Actions, Event, Sas};
 use std::hint::black_box;
+use std::net::SocketAddr;
 use std::time::Duration;
 use support::crowd::{self, Crowd};
 
@@ -79,6 +82,29 @@ fn a_refresh_is_four_allocations() {
     let taken = allocations(|| refreshes.into_iter().for_each(|refresh| crowd.tell(refresh)));
     // The index, the answer and the handle by which it is shared; now and then a table grows.
     assert!(taken <= 4 * USERS, "{taken} for {USERS}");
+}
+
+#[test]
+fn rows_of_the_routing_table_that_do_not_match_allocate_nothing() {
+    let call = |rows: usize| {
+        let mut settings = Settings::default();
+        settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
+        settings.sas.default_gateway = vec!["sip:192.0.2.9".parse().unwrap()];
+        let mut row = Route::new("sip:192.0.2.30".parse().unwrap());
+        row.columns.destination_user = "[1000-1999]xx(3[4,5,7])".parse().unwrap();
+        settings.routes = vec![row; rows];
+        let mut sas = Sas::new(settings.validate().unwrap(), [7; 32], Instant::ZERO);
+        let local = "192.0.2.200:5060".parse().unwrap();
+        let (flow, transport) = (FlowId(1), Transport::Udp);
+        let _ = sas.handle(Instant::ZERO, Event::FlowOpened { flow, transport, local, remote: None });
+        let (event, mut out) = (support::call(), Actions::new());
+        let taken = allocations(|| sas.handle_into(Instant::ZERO, event, &mut out));
+        let gateway: SocketAddr = "192.0.2.9:5060".parse().unwrap();
+        let to_gateway = |action: &Action| matches!(action, Action::Send { to, .. } if *to == gateway);
+        assert!(out.iter().any(to_gateway), "{out:?}");
+        taken
+    };
+    assert_eq!(call(200), call(1));
 }
 
 #[test]

@@ -24,6 +24,8 @@ mod listen;
 mod local;
 #[path = "../examples/gateway/section.rs"]
 mod section;
+#[path = "../examples/gateway/settings.rs"]
+mod settings;
 #[path = "../examples/gateway/tls.rs"]
 mod tls;
 #[path = "../examples/gateway/udp.rs"]

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Who may import whom.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("slab", &[]),
     ("time", &["slab"]),
     ("rng", &[]),
@@ -15,14 +15,18 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("headers", &["uri"]),
     ("message", &["uri", "headers"]),
     ("auth", &["time", "rng", "uri", "headers", "message"]),
-    ("config", &["uri", "auth"]),
+    ("dialplan", &["uri"]),
+    ("config", &["uri", "headers", "auth", "dialplan"]),
     ("transport", &["time", "rng", "uri", "headers", "config", "message"]),
     ("resolve", &["time", "rng", "uri"]),
     ("transaction", &["slab", "time", "rng", "uri", "headers", "config", "message", "transport"]),
     ("mode", &["time", "config"]),
     ("upstream", &["time", "rng", "config", "mode"]),
-    ("registrar", &["slab", "time", "uri", "headers", "message", "config", "transport"]),
-    ("routing", &["uri", "headers", "message", "config", "transport", "mode", "registrar", "upstream"]),
+    ("registrar", &["slab", "time", "uri", "dialplan", "headers", "message", "config", "transport"]),
+    (
+        "routing",
+        &["uri", "dialplan", "headers", "message", "config", "transport", "mode", "registrar", "upstream"],
+    ),
     ("proxy", &["time", "rng", "headers", "message", "transport", "transaction", "upstream", "routing"]),
     (
         "sas",

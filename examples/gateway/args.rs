@@ -37,10 +37,15 @@ A configuration, with the defaults of some of its keys; only listen.udp must be 
   down_after = 8                       # unanswered probes, 250 ms apart
 
   [sas]
-  survivability_mode = \"standard\"      # or \"always-emergency\"
+  survivability_mode = \"standard\"      # or \"always-emergency\", \"ignore-register\", ...
   # default_gateway = \"sip:192.0.2.9\"  # or a list, tried in order
   # emergency_numbers = [\"911\"]        # to the default gateway in every state
+  # redundant_sas = \"sip:10.1.0.1:5080\" # who else may know a user that nobody knows here
   registration_time = \"20s\"
+
+  # [[route]]                          # any number; the first that matches, in emergency
+  # destination_user = \"9\"             # begins with 9
+  # to = \"sip:192.0.2.30\"
 
   # [auth]                             # absent: in emergency anybody registers and calls
   # users = \"users.htdigest\"         # user:realm:HA1 or user:realm:SHA-256:HA1, beside this file

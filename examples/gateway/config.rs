@@ -2,11 +2,9 @@
 
 use crate::entrance::Entrance;
 use crate::listen::Listen;
-use crate::section::{OneOrMore, Refused, Section, Wrong};
-use crate::{local, users, websocket};
-use sip_survivability::config::{
-    Authentication, Config, Limits, ProxySet, Registrar, Settings, Survivability, SurvivabilityMode,
-};
+use crate::section::{Section, Wrong};
+use crate::{local, settings, websocket};
+use sip_survivability::config::{Config, Settings, SurvivabilityMode};
 use sip_survivability::transport::Transport;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -42,9 +40,8 @@ pub(crate) struct Site {
 impl Site {
     /// The address that others reach a socket at that is bound there.
     pub(crate) fn local_address(&self, bound: SocketAddr) -> SocketAddr {
-        let targets = self.config.proxies().iter().chain(self.config.gateways());
-        let peers: Vec<_> =
-            targets.filter(|target| target.is_resolved()).map(|target| target.address).collect();
+        let resolved = self.config.targets().filter(|target| target.is_resolved());
+        let peers: Vec<_> = resolved.map(|target| target.address).collect();
         local::reachable_at(bound, self.listen.advertise, &peers)
     }
 
@@ -58,10 +55,9 @@ impl Site {
         }
     }
 
-    /// Whether proxies or gateways have names.
+    /// Whether proxies, gateways or others that requests go to have names.
     pub(crate) fn asks_dns(&self) -> bool {
-        let mut targets = self.config.proxies().iter().chain(self.config.gateways());
-        targets.any(|target| !target.is_resolved())
+        self.config.targets().any(|target| !target.is_resolved())
     }
 
     /// The one line about a DNS that cannot be asked.
@@ -126,13 +122,7 @@ fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     keys.set("servers", &mut dns)?;
     keys.finish()?;
 
-    proxy_set(file.section("proxy_set")?, &mut settings.proxy_set)?;
-    survivability(file.section("sas")?, &mut settings.sas)?;
-    registrar(file.section("registrar")?, &mut settings.registrar)?;
-    if file.has("auth") {
-        settings.auth = Some(authentication(file.section("auth")?, folder)?);
-    }
-    limits(file.section("limits")?, &mut settings.limits)?;
+    settings::read(&mut file, folder, &mut settings)?;
     file.finish()?;
 
     let config = settings.validate()?;
@@ -140,95 +130,14 @@ fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     Ok(Site { listen, dns, config, is_built_in: false, source })
 }
 
-fn proxy_set(mut keys: Section, into: &mut ProxySet) -> Result<(), Wrong> {
-    keys.set("targets", &mut into.targets)?;
-    keys.set("keepalive", &mut into.keepalive)?;
-    keys.set("keepalive_interval", &mut into.keepalive_interval)?;
-    keys.set("keepalive_interval_down", &mut into.keepalive_interval_down)?;
-    keys.set("reprobe_interval", &mut into.reprobe_interval)?;
-    keys.set("down_after", &mut into.down_after)?;
-    keys.set("up_after", &mut into.up_after)?;
-    keys.set("failure_responses", &mut into.failure_responses)?;
-    keys.finish()
-}
-
-fn survivability(mut keys: Section, into: &mut Survivability) -> Result<(), Wrong> {
-    keys.set("survivability_mode", &mut into.survivability_mode)?;
-    keys.set("entering_emergency", &mut into.entering_emergency)?;
-    keys.set("request_patience", &mut into.request_patience)?;
-    keys.set("suspect_patience", &mut into.suspect_patience)?;
-    keys.set("minimum_dwell", &mut into.minimum_dwell)?;
-    keys.set("maximum_dwell", &mut into.maximum_dwell)?;
-    keys.set("registration_time", &mut into.registration_time)?;
-    keys.set("return_rate", &mut into.return_rate)?;
-    keys.set("restore_registrations", &mut into.restore_registrations)?;
-    keys.set("stale_binding_grace", &mut into.stale_binding_grace)?;
-    let mut gateways = OneOrMore(Vec::new());
-    keys.set("default_gateway", &mut gateways)?;
-    into.default_gateway = gateways.0;
-    keys.set("gateway_patience", &mut into.gateway_patience)?;
-    keys.set("phone_patience", &mut into.phone_patience)?;
-    keys.set("ring_time", &mut into.ring_time)?;
-    keys.set("emergency_numbers", &mut into.emergency_numbers)?;
-    keys.set("subscribe_response", &mut into.subscribe_response)?;
-    keys.set("record_route", &mut into.record_route)?;
-    keys.set("connection_reuse", &mut into.connection_reuse)?;
-    keys.set("follow_redirects", &mut into.follow_redirects)?;
-    keys.set("path", &mut into.path)?;
-    keys.set("flow_secret", &mut into.flow_secret)?;
-    keys.finish()
-}
-
-fn registrar(mut keys: Section, into: &mut Registrar) -> Result<(), Wrong> {
-    keys.set("max_users", &mut into.max_users)?;
-    keys.set("max_contacts", &mut into.max_contacts)?;
-    keys.set("min_expires", &mut into.min_expires)?;
-    keys.set("max_expires", &mut into.max_expires)?;
-    keys.set("flow_timer", &mut into.flow_timer)?;
-    keys.set("reserved_users", &mut into.reserved_users)?;
-    keys.finish()
-}
-
-fn authentication(mut keys: Section, folder: &Path) -> Result<Authentication, Wrong> {
-    let (mut path, mut realm) = (String::new(), None);
-    keys.set("users", &mut path)?;
-    keys.set("realm", &mut realm)?;
-    let value = toml::Value::from(path.clone());
-    let wrong = |reason: String| Refused::new(&value, reason).at(keys.path("users"));
-    if path.is_empty() {
-        return Err(wrong("must name the file of users".to_owned()));
-    }
-    let text = std::fs::read_to_string(folder.join(path)).map_err(|error| wrong(error.to_string()))?;
-    let (realm, users) = users::parse(&text, realm).map_err(wrong)?;
-    let mut auth = Authentication::new(realm, users);
-    keys.set("own_name_only", &mut auth.own_name_only)?;
-    keys.set("nonce_lifetime", &mut auth.nonce_lifetime)?;
-    keys.set("max_nonces", &mut auth.max_nonces)?;
-    keys.set("require_qop", &mut auth.require_qop)?;
-    keys.set("digest_uri", &mut auth.digest_uri)?;
-    keys.finish()?;
-    Ok(auth)
-}
-
-fn limits(mut keys: Section, into: &mut Limits) -> Result<(), Wrong> {
-    keys.set("max_message", &mut into.max_message)?;
-    keys.set("max_headers", &mut into.max_headers)?;
-    keys.set("max_transactions", &mut into.max_transactions)?;
-    keys.set("emergency_reserve", &mut into.emergency_reserve)?;
-    keys.set("max_udp_request", &mut into.max_udp_request)?;
-    keys.set("max_connections", &mut into.max_connections)?;
-    keys.set("max_connections_of_host", &mut into.max_connections_of_host)?;
-    keys.set("max_dialled", &mut into.max_dialled)?;
-    keys.set("max_buffered", &mut into.max_buffered)?;
-    keys.set("connect_time", &mut into.connect_time)?;
-    keys.set("connection_idle", &mut into.connection_idle)?;
-    keys.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use sip_survivability::auth::DigestUri;
+    use sip_survivability::config::{
+        Alternative, BindingMode, CascadeLoop, InboundManipulation, ManipulationRule, OutOfDialogMiss,
+        RequestKind, Route,
+    };
     use std::time::Duration;
 
     fn read_text(text: &str) -> Result<Site, String> {
@@ -286,6 +195,41 @@ mod tests {
             follow_redirects = true
             path = false
             flow_secret = "a secret of this branch"
+            redundant_sas = "sip:192.0.2.20:5080"
+            cascade_loop = "own-or-next-via"
+            emergency_prefix = "9"
+            prefix_emergency_numbers = true
+            block_unregistered = true
+            out_of_dialog_miss = "default-gateway"
+            binding_mode = "user-part"
+            inbound_manipulation = "emergency"
+            [registration_manipulation]
+            remove_from_right = 1
+            leave_from_right = 4
+            [[inbound_manipulation_rule]]
+            source_user = "10"
+            source_host = "branch.example"
+            destination_user = "555(1)"
+            destination_host = "192.0.2.10"
+            change = "destination"
+            remove_from_left = 1
+            remove_from_right = 2
+            leave_from_right = 3
+            prefix = "7"
+            suffix = "8"
+            [[route]]
+            source_user = "10"
+            source_host = "branch.example"
+            destination_user = "9x#"
+            destination_host = "192.0.2.10"
+            request = "invite"
+            to = "sip:192.0.2.30"
+            [[route]]
+            to = "users"
+            group = "member"
+            [[route]]
+            to = "default-gateway"
+            alternative = "consider-inputs"
             [registrar]
             max_users = 99
             max_contacts = 9
@@ -339,6 +283,33 @@ mod tests {
         sas.subscribe_response = 405;
         (sas.record_route, sas.follow_redirects, sas.path) = (false, true, false);
         sas.connection_reuse = false;
+        sas.redundant_sas = Some("sip:192.0.2.20:5080".parse().unwrap());
+        sas.cascade_loop = CascadeLoop::OwnOrNextVia;
+        sas.emergency_prefix = "9".into();
+        (sas.prefix_emergency_numbers, sas.block_unregistered) = (true, true);
+        sas.out_of_dialog_miss = OutOfDialogMiss::DefaultGateway;
+        sas.binding_mode = BindingMode::UserPart;
+        sas.inbound_manipulation = InboundManipulation::Emergency;
+        expected.registration_manipulation.remove_from_right = 1;
+        expected.registration_manipulation.leave_from_right = 4;
+        let mut rule = ManipulationRule::default();
+        rule.columns.source_user = "10".parse().unwrap();
+        rule.columns.source_host = "branch.example".parse().unwrap();
+        rule.columns.destination_user = "555(1)".parse().unwrap();
+        rule.columns.destination_host = "192.0.2.10".parse().unwrap();
+        let made = &mut rule.manipulation;
+        (made.remove_from_left, made.remove_from_right, made.leave_from_right) = (1, 2, 3);
+        (made.prefix, made.suffix) = ("7".into(), "8".into());
+        let mut row = Route::new("sip:192.0.2.30".parse().unwrap());
+        row.columns = rule.columns.clone();
+        row.columns.destination_user = "9x#".parse().unwrap();
+        row.request = RequestKind::Invite;
+        let mut member = Route::new("users".parse().unwrap());
+        member.is_member = true;
+        let mut backup = Route::new("default-gateway".parse().unwrap());
+        backup.alternative = Alternative::ConsiderInputs;
+        expected.inbound_manipulation_rules = vec![rule];
+        expected.routes = vec![row, member, backup];
         expected.registrar.max_users = 99;
         expected.registrar.max_contacts = 9;
         expected.registrar.min_expires = Duration::from_secs(30);

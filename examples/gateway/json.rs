@@ -2,6 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sip_survivability::Notice;
+use sip_survivability::routing::Reason;
 use sip_survivability::time::Instant;
 
 /// A notice and when it came, to be written in the order in which a reader wants to see it.
@@ -55,7 +56,11 @@ impl Serialize for Line<'_> {
             }
             Notice::DatabaseFull { aor } => fields!(map, "database_full", "aor": aor),
             Notice::RequestRouted { method, from, to, step, reasons } => {
-                let reasons: Vec<_> = reasons.iter().map(|reason| reason.as_str()).collect();
+                let named = |reason: &Reason| match reason.row() {
+                    Some(row) => format!("{}:{row}", reason.as_str()),
+                    None => reason.as_str().to_owned(),
+                };
+                let reasons: Vec<_> = reasons.iter().map(named).collect();
                 fields!(
                     map, "request_routed",
                     "method": method, "from": from, "to": to, "step": step.as_str(), "reasons": reasons,

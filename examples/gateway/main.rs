@@ -30,6 +30,7 @@ mod json;
 mod listen;
 mod local;
 mod section;
+mod settings;
 mod signals;
 mod tls;
 mod udp;

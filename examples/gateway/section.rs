@@ -1,7 +1,11 @@
 //! Reading TOML key by key, so that an error names its key and what is left over is an unknown key.
 
 use sip_survivability::auth::{DigestUri, Realm, RealmError};
-use sip_survivability::config::{ConfigError, EnteringEmergency, Secret, SecretError, SurvivabilityMode};
+use sip_survivability::config::{
+    Alternative, BindingMode, CascadeLoop, ChangedUri, ConfigError, EnteringEmergency, InboundManipulation,
+    OutOfDialogMiss, RequestKind, RouteTo, Secret, SecretError, SurvivabilityMode,
+};
+use sip_survivability::dialplan::{HostPattern, Pattern};
 use sip_survivability::uri::UriBuf;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -76,6 +80,37 @@ impl Section {
         }
     }
 
+    /// Takes the tables `[[name]]`, of which there may be any number.
+    pub(crate) fn tables(&mut self, name: &'static str) -> Result<Vec<Self>, Wrong> {
+        let wrong = |value: &Value| {
+            Refused::new(value, format!("must be tables, each under [[{name}]]")).at(name.to_owned())
+        };
+        match self.keys.remove(name) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(tables)) => {
+                let table = |value: Value| match value.as_table() {
+                    Some(keys) => Ok(Self { name, keys: keys.clone() }),
+                    None => Err(wrong(&value)),
+                };
+                tables.into_iter().map(table).collect()
+            }
+            Some(other) => Err(wrong(&other)),
+        }
+    }
+
+    /// Like [`set`](Self::set), where each value has a name.
+    pub(crate) fn set_named<T: Copy>(
+        &mut self,
+        key: &str,
+        names: &[(&str, T)],
+        place: &mut T,
+    ) -> Result<(), Wrong> {
+        if let Some(value) = self.keys.remove(key) {
+            *place = named(&value, names).map_err(|refused| refused.at(self.path(key)))?;
+        }
+        Ok(())
+    }
+
     /// Sets `place` by the key's value; if there is none, `place` keeps its default.
     pub(crate) fn set<T: Setting>(&mut self, key: &str, place: &mut T) -> Result<(), Wrong> {
         if let Some(value) = self.keys.remove(key) {
@@ -125,7 +160,7 @@ macro_rules! whole_numbers {
     )*};
 }
 
-whole_numbers!(u16, u32, usize);
+whole_numbers!(u8, u16, u32, usize);
 
 impl Setting for String {
     fn read(value: &Value) -> Result<Self, Refused> {
@@ -176,34 +211,79 @@ fn span(text: &str) -> Option<Duration> {
     number.parse::<u64>().ok()?.checked_mul(millis).map(Duration::from_millis)
 }
 
-impl Setting for SurvivabilityMode {
-    fn read(value: &Value) -> Result<Self, Refused> {
-        match value.as_str() {
-            Some("standard") => Ok(Self::Standard),
-            Some("always-emergency") => Ok(Self::AlwaysEmergency),
-            _ => Err(Refused::new(value, "must be \"standard\" or \"always-emergency\"")),
+/// The value that `names` has for the text of `value`.
+fn named<T: Copy>(value: &Value, names: &[(&str, T)]) -> Result<T, Refused> {
+    let found = names.iter().find(|(name, _)| value.as_str() == Some(name));
+    found.map(|(_, meant)| *meant).ok_or_else(|| {
+        let quoted: Vec<_> = names.iter().map(|(name, _)| format!("{name:?}")).collect();
+        let last = quoted.last().cloned().unwrap_or_default();
+        let first = quoted.get(..quoted.len().saturating_sub(1)).unwrap_or_default().join(", ");
+        Refused::new(value, format!("must be {first} or {last}"))
+    })
+}
+
+/// Settings that have a name for each value.
+macro_rules! named_settings {
+    ($($setting:ident { $($name:literal => $variant:ident),+ $(,)? })+) => {$(
+        impl Setting for $setting {
+            fn read(value: &Value) -> Result<Self, Refused> {
+                named(value, &[$(($name, Self::$variant)),+])
+            }
         }
+    )+};
+}
+
+named_settings! {
+    SurvivabilityMode {
+        "standard" => Standard,
+        "always-emergency" => AlwaysEmergency,
+        "ignore-register" => IgnoreRegister,
+        "auto-answer-register" => AutoAnswerRegister,
+        "table-in-normal" => TableInNormal,
+    }
+    EnteringEmergency { "requests" => Requests, "keepalive" => KeepAlive }
+    DigestUri { "same-user" => SameUser, "equivalent" => Equivalent, "any" => Any }
+    CascadeLoop { "own-via" => OwnVia, "own-or-next-via" => OwnOrNextVia }
+    OutOfDialogMiss { "not-found" => NotFound, "default-gateway" => DefaultGateway }
+    BindingMode { "uri" => Uri, "user-part" => UserPart }
+    InboundManipulation { "none" => None, "emergency" => Emergency }
+    ChangedUri { "destination" => Destination, "source" => Source }
+    Alternative { "no" => No, "ignore-inputs" => IgnoreInputs, "consider-inputs" => ConsiderInputs }
+    RequestKind {
+        "all" => All,
+        "invite" => Invite,
+        "register" => Register,
+        "subscribe" => Subscribe,
+        "invite-register" => InviteRegister,
+        "invite-subscribe" => InviteSubscribe,
+        "options" => Options,
     }
 }
 
-impl Setting for EnteringEmergency {
-    fn read(value: &Value) -> Result<Self, Refused> {
-        match value.as_str() {
-            Some("requests") => Ok(Self::Requests),
-            Some("keepalive") => Ok(Self::KeepAlive),
-            _ => Err(Refused::new(value, "must be \"requests\" or \"keepalive\"")),
+/// Settings that read a text of their own.
+macro_rules! text_settings {
+    ($($setting:ty),*) => {$(
+        impl Setting for $setting {
+            fn read(value: &Value) -> Result<Self, Refused> {
+                let text = String::read(value)?;
+                text.parse::<Self>().map_err(|error| Refused::new(value, error.to_string()))
+            }
         }
+    )*};
+}
+
+text_settings!(Pattern, HostPattern);
+
+impl Setting for Option<RouteTo> {
+    fn read(value: &Value) -> Result<Self, Refused> {
+        let parsed = String::read(value)?.parse::<RouteTo>();
+        parsed.map(Some).map_err(|error| Refused::new(value, error.to_string()))
     }
 }
 
-impl Setting for DigestUri {
+impl Setting for Option<UriBuf> {
     fn read(value: &Value) -> Result<Self, Refused> {
-        match value.as_str() {
-            Some("same-user") => Ok(Self::SameUser),
-            Some("equivalent") => Ok(Self::Equivalent),
-            Some("any") => Ok(Self::Any),
-            _ => Err(Refused::new(value, "must be \"same-user\", \"equivalent\" or \"any\"")),
-        }
+        UriBuf::read(value).map(Some)
     }
 }
 

@@ -18,14 +18,22 @@
 //! ```
 
 mod authentication;
+mod contradictions;
+mod dial_plan;
 mod secret;
+mod table;
 mod validate;
 
 use crate::uri::UriBuf;
 use std::time::Duration;
 
 pub use authentication::{Authentication, Keyring, User};
+pub use dial_plan::{
+    Alternative, ChangedUri, Columns, ManipulationRule, RegistrationManipulation, RequestKind, Route,
+    RouteTo, RouteToError,
+};
 pub use secret::{Secret, SecretError};
+pub(crate) use table::{Call, Group, RowTo};
 pub use validate::{Config, ConfigError, Target, UNRESOLVED};
 pub(crate) use validate::{Place, TargetRef};
 
@@ -46,6 +54,14 @@ pub struct Settings {
     pub registrar: Registrar,
     /// Who has to prove who they are. Default: nobody.
     pub auth: Option<Authentication>,
+    /// What of a user's number others may call it by as well. Default: nothing.
+    pub registration_manipulation: RegistrationManipulation,
+    /// What becomes of a called number in the emergency state, where [`Survivability::inbound_manipulation`] says so; the first
+    /// rule that matches counts. Default: none.
+    pub inbound_manipulation_rules: Vec<ManipulationRule>,
+    /// The routing table; the first row that matches counts. It is in force in the emergency state, or with
+    /// [`SurvivabilityMode::TableInNormal`] in the normal one. Default: none.
+    pub routes: Vec<Route>,
     /// What bounds memory and work.
     pub limits: Limits,
 }
@@ -99,6 +115,65 @@ pub enum SurvivabilityMode {
     Standard,
     /// Mode 1: always registrar and proxy of the branch; no keep-alive.
     AlwaysEmergency,
+    /// Mode 2: while the proxy is there, a REGISTER gets no answer at all, so that phones that have the proxy for their first server
+    /// and us for their second go home.
+    IgnoreRegister,
+    /// Mode 3: a REGISTER is answered here in the normal state too, and never relayed.
+    AutoAnswerRegister,
+    /// Mode 4: the routing table decides in the normal state, and not in the emergency state.
+    TableInNormal,
+}
+
+impl SurvivabilityMode {
+    /// Whether there is no normal state.
+    #[must_use]
+    pub const fn is_always_emergency(self) -> bool {
+        matches!(self, Self::AlwaysEmergency)
+    }
+}
+
+/// When a request has come round a ring of SASes (`sas.md` section 8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CascadeLoop {
+    /// When we are in its Via: it goes to our own gateway.
+    #[default]
+    OwnVia,
+    /// Also when the redundant SAS that is next is in its Via.
+    OwnOrNextVia,
+}
+
+/// What becomes, in the emergency state, of a request outside a dialog that is no INVITE and is for nobody who is registered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutOfDialogMiss {
+    /// It is answered 404.
+    #[default]
+    NotFound,
+    /// It goes to the default gateway.
+    DefaultGateway,
+}
+
+/// What tells users apart (`SASBindingMode` of the product).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BindingMode {
+    /// User and host; numbers, and users of the branch's own hosts, by the user alone.
+    #[default]
+    Uri,
+    /// The user alone.
+    UserPart,
+}
+
+/// When the rules of inbound manipulation apply (`SASInboundManipulationMode` of the product).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InboundManipulation {
+    /// Never.
+    #[default]
+    None,
+    /// In the emergency state.
+    Emergency,
 }
 
 /// What takes us into the emergency state (`SASEnteringEmergencyMode` of the product).
@@ -147,8 +222,29 @@ pub struct Survivability {
     pub phone_patience: Duration,
     /// How long they may ring before those of a lower q are tried. Default: 20 s.
     pub ring_time: Duration,
-    /// Users of a Request-URI that go to the default gateway in every state. Default: none.
+    /// SIP URI of another SAS, which gets the calls in the emergency state that are for nobody here (`sas.md` section 8). Default:
+    /// none.
+    pub redundant_sas: Option<UriBuf>,
+    /// When such a call has come round. Default: when we are in its Via.
+    pub cascade_loop: CascadeLoop,
+    /// Users of a Request-URI that go to the default gateway in every state, or else to whatever carries them. A configuration in
+    /// which some state has no route for one of them is refused. Default: none.
     pub emergency_numbers: Vec<String>,
+    /// Put before the number, in the emergency state, of what goes out by the table or to the default gateway. Default: nothing.
+    pub emergency_prefix: String,
+    /// Whether emergency numbers get the prefix too, as in the product. Default: false.
+    pub prefix_emergency_numbers: bool,
+    /// Whether phones that are not registered are refused with 403. They may call emergency numbers. Default: false.
+    pub block_unregistered: bool,
+    /// Default: 404.
+    pub out_of_dialog_miss: OutOfDialogMiss,
+    /// With [`SurvivabilityMode::IgnoreRegister`]: whether nothing that phones begin is answered in the normal state, rather than
+    /// REGISTER alone. Emergency calls are, and what belongs to a call that is up. Default: false.
+    pub ignore_all_in_normal: bool,
+    /// Default: user and host.
+    pub binding_mode: BindingMode,
+    /// Default: never.
+    pub inbound_manipulation: InboundManipulation,
     /// What a SUBSCRIBE gets in the emergency state: 200..=699. Default: 489.
     pub subscribe_response: u16,
     /// Whether calls pass us for their whole life (RFC 3261 16.6 step 4). Default: true.
@@ -184,7 +280,16 @@ impl Default for Survivability {
             gateway_patience: Duration::from_secs(4),
             phone_patience: Duration::from_secs(4),
             ring_time: Duration::from_secs(20),
+            redundant_sas: None,
+            cascade_loop: CascadeLoop::OwnVia,
             emergency_numbers: Vec::new(),
+            emergency_prefix: String::new(),
+            prefix_emergency_numbers: false,
+            block_unregistered: false,
+            out_of_dialog_miss: OutOfDialogMiss::NotFound,
+            ignore_all_in_normal: false,
+            binding_mode: BindingMode::Uri,
+            inbound_manipulation: InboundManipulation::None,
             subscribe_response: 489,
             record_route: true,
             connection_reuse: true,

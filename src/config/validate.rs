@@ -1,6 +1,7 @@
 //! The step from [`Settings`] to [`Config`]: what could not work is refused here, so that nothing later has to ask.
 
-use super::{Keyring, Settings, SurvivabilityMode};
+use super::table::{Entry, Table, check_emergency_routes};
+use super::{BindingMode, Keyring, Settings, SurvivabilityMode};
 use crate::uri::{AorKey, HomeHosts, Host, Transport, Uri, UriBuf, unescape};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +28,8 @@ pub struct Config {
     proxies: Vec<Target>,
     gateways: Vec<Target>,
     keyring: Option<Keyring>,
+    peer: Option<Target>,
+    table: Table,
 }
 
 /// A SIP URI and where it leads.
@@ -122,6 +125,10 @@ pub(crate) enum TargetRef {
     Proxy(usize),
     /// The gateway of this number.
     Gateway(usize),
+    /// The redundant SAS.
+    Peer,
+    /// The address of this number in the routing table.
+    Hop(usize),
 }
 
 impl Config {
@@ -143,12 +150,35 @@ impl Config {
         &self.gateways
     }
 
+    /// The redundant SAS.
+    #[must_use]
+    pub const fn redundant_sas(&self) -> Option<&Target> {
+        self.peer.as_ref()
+    }
+
+    /// The addresses that rows of the routing table name.
+    #[must_use]
+    pub fn hops(&self) -> &[Target] {
+        &self.table.hops
+    }
+
+    /// Whatever requests are sent to by configuration: proxies, gateways, the redundant SAS, and the addresses in the routing table.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.proxies.iter().chain(&self.gateways).chain(&self.peer).chain(&self.table.hops)
+    }
+
+    pub(crate) fn routing_table(&self) -> &[Entry] {
+        &self.table.entries
+    }
+
     /// The targets that have a name for their host, and no address but what the DNS says.
     pub(crate) fn named(&self) -> Vec<(TargetRef, UriBuf)> {
         let is_named = |target: &Target| matches!(target.uri.as_uri().host(), Some(Host::Name(_)));
         let proxies = self.proxies.iter().enumerate().map(|(index, t)| (TargetRef::Proxy(index), t));
         let gateways = self.gateways.iter().enumerate().map(|(index, t)| (TargetRef::Gateway(index), t));
-        let named = proxies.chain(gateways).filter(|(_, target)| is_named(target));
+        let peer = self.peer.iter().map(|t| (TargetRef::Peer, t));
+        let hops = self.table.hops.iter().enumerate().map(|(index, t)| (TargetRef::Hop(index), t));
+        let named = proxies.chain(gateways).chain(peer).chain(hops).filter(|(_, target)| is_named(target));
         named.map(|(which, target)| (which, target.uri.clone())).collect()
     }
 
@@ -156,7 +186,28 @@ impl Config {
         match which {
             TargetRef::Proxy(index) => self.proxies.get_mut(index),
             TargetRef::Gateway(index) => self.gateways.get_mut(index),
+            TargetRef::Peer => self.peer.as_mut(),
+            TargetRef::Hop(index) => self.table.hops.get_mut(index),
         }
+    }
+
+    /// The hosts whose users are this branch's, as far as the configuration says: the proxies', the domains, and our names. Our own
+    /// addresses belong to them as well.
+    #[must_use]
+    pub fn home_hosts(&self) -> HomeHosts {
+        let mut home = match self.settings.sas.binding_mode {
+            BindingMode::Uri => HomeHosts::default(),
+            BindingMode::UserPart => HomeHosts::any(),
+        };
+        for proxy in &self.proxies {
+            if proxy.is_resolved() {
+                home.add(Host::from(proxy.address.ip()));
+            }
+            proxy.uri.as_uri().host().into_iter().for_each(|host| home.add(host));
+        }
+        self.settings.domains.iter().filter_map(|domain| Host::parse(domain)).for_each(|host| home.add(host));
+        self.settings.names.iter().filter_map(|name| name.as_uri().host()).for_each(|host| home.add(host));
+        home
     }
 
     /// The users who can prove who they are, where that is asked for.
@@ -192,7 +243,7 @@ impl Settings {
     /// # Errors
     /// The first setting that could not work.
     pub fn validate(self) -> Result<Config, ConfigError> {
-        let Self { domains, names, proxy_set, sas, registrar, auth, limits } = &self;
+        let Self { domains, names, proxy_set, sas, registrar, auth, limits, .. } = &self;
         for domain in domains {
             ensure(
                 Host::parse(domain).is_some(),
@@ -207,7 +258,7 @@ impl Settings {
             ensure(is_name, "names", name, "must be a sip: URI with a host name")?;
         }
 
-        let always_emergency = sas.survivability_mode == SurvivabilityMode::AlwaysEmergency;
+        let always_emergency = sas.survivability_mode.is_always_emergency();
         let proxies = targets("proxy_set.targets", &proxy_set.targets)?;
         // sas.md 13.7: without a proxy only "always emergency" makes sense.
         ensure(
@@ -224,6 +275,13 @@ impl Settings {
             "proxy_set.keepalive",
             &"false",
             "needs sas.entering_emergency = \"requests\", else a lost proxy would never be noticed",
+        )?;
+        // Phones of a redundant SAS ask the proxy first, and what does come is not relayed.
+        ensure(
+            proxy_set.keepalive || sas.survivability_mode != SurvivabilityMode::IgnoreRegister,
+            "proxy_set.keepalive",
+            &"false",
+            "is needed with sas.survivability_mode = \"ignore-register\", else a lost proxy would never be noticed",
         )?;
         span("proxy_set.keepalive_interval", proxy_set.keepalive_interval, 100..=2_000_000_000)?;
         span("proxy_set.keepalive_interval_down", proxy_set.keepalive_interval_down, 100..=2_000_000_000)?;
@@ -267,6 +325,11 @@ impl Settings {
                 "must be a user part of a SIP URI, such as \"911\"",
             )?;
         }
+        self.check_modes()?;
+        let peer = self.check_redundant_sas(&proxies, &gateways)?;
+        self.check_manipulation()?;
+        let table = Table::new(&self)?;
+        check_emergency_routes(&self, &gateways, &table)?;
         let code = sas.subscribe_response;
         ensure((200..=699).contains(&code), "sas.subscribe_response", &code, "must be from 200 to 699")?;
 
@@ -303,11 +366,11 @@ impl Settings {
         span("limits.connect_time", limits.connect_time, 10..=32_000)?;
         // RFC 3261 18: as long as the longest transaction, which Timer C ends.
         span("limits.connection_idle", limits.connection_idle, 200_000..=86_400_000)?;
-        Ok(Config { proxies, gateways, keyring, settings: self })
+        Ok(Config { proxies, gateways, keyring, peer, table, settings: self })
     }
 }
 
-fn targets(key: &'static str, uris: &[UriBuf]) -> Result<Vec<Target>, ConfigError> {
+pub(super) fn targets(key: &'static str, uris: &[UriBuf]) -> Result<Vec<Target>, ConfigError> {
     let mut targets: Vec<Target> = Vec::with_capacity(uris.len());
     for uri in uris {
         let view = uri.as_uri();

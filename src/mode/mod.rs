@@ -262,9 +262,10 @@ impl ModeMachine {
     pub fn new(config: &Config, now: Instant) -> Self {
         let sas = &config.sas;
         Self {
-            stage: match sas.survivability_mode {
-                SurvivabilityMode::Standard => Stage::Normal(Condition::Unknown),
-                SurvivabilityMode::AlwaysEmergency => Stage::Always,
+            stage: if sas.survivability_mode.is_always_emergency() {
+                Stage::Always
+            } else {
+                Stage::Normal(Condition::Unknown)
             },
             evidence: Evidence::of(config),
             request_patience: sas.request_patience,
@@ -374,7 +375,9 @@ impl ModeMachine {
         use ModeEvent as E;
         use Proxy::{Back, Doubted, Lost};
         use Stage::{Always, Emergency, Normal};
-        use SurvivabilityMode::{AlwaysEmergency, Standard};
+        use SurvivabilityMode::{
+            AlwaysEmergency, AutoAnswerRegister, IgnoreRegister, Standard, TableInNormal,
+        };
 
         let stay = (self.stage, None);
         let home = (Normal(Steady), Some(Cause::ProxyAnswered));
@@ -395,7 +398,10 @@ impl ModeMachine {
                 // T3, T7.
                 Evidence::Keepalive | Evidence::Nothing => stay,
             },
-            (Normal(_), E::Tick | E::ModeSet(Standard)) => stay,
+            (
+                Normal(_),
+                E::Tick | E::ModeSet(Standard | IgnoreRegister | AutoAnswerRegister | TableInNormal),
+            ) => stay,
 
             // T4, guard: the dwell is over.
             (Emergency { until, .. }, E::ProxyReturned) if until <= self.now => home,
@@ -416,20 +422,26 @@ impl ModeMachine {
             (Emergency { proxy: Doubted, .. }, E::ProxySuspected) => stay,
             // T5: the next probe is the target's own; time alone brings nobody home.
             (Emergency { .. }, E::Tick) => stay,
-            (Emergency { .. }, E::RequestUnanswered | E::ModeSet(Standard)) => stay,
+            (
+                Emergency { .. },
+                E::RequestUnanswered
+                | E::ModeSet(Standard | IgnoreRegister | AutoAnswerRegister | TableInNormal),
+            ) => stay,
 
             // T6.
             (Normal(_) | Emergency { .. } | Always, E::ModeSet(AlwaysEmergency)) => {
                 (Always, Some(Cause::AlwaysEmergency))
             }
             // T6 undone: nothing is known of the proxy, and the way home is T4.
-            (Always, E::ModeSet(Standard)) => match self.evidence {
-                Evidence::Keepalive | Evidence::KeepaliveAndRequests | Evidence::Requests => {
-                    (self.lost(), None)
+            (Always, E::ModeSet(Standard | IgnoreRegister | AutoAnswerRegister | TableInNormal)) => {
+                match self.evidence {
+                    Evidence::Keepalive | Evidence::KeepaliveAndRequests | Evidence::Requests => {
+                        (self.lost(), None)
+                    }
+                    // T7: it would never find back here.
+                    Evidence::Nothing => stay,
                 }
-                // T7: it would never find back here.
-                Evidence::Nothing => stay,
-            },
+            }
             (Always, E::ProxySuspected | E::ProxyTrusted | E::ProxyLost | E::ProxyReturned) => stay,
             (Always, E::RequestUnanswered | E::Tick) => stay,
         }

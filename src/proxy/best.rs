@@ -48,8 +48,8 @@ pub(super) const fn tries_next(hop: Hop, status: u16) -> bool {
         Hop::User => status < 600,
         // RFC 3261 16.7 step 4 with RFC 3263 4.3: a server that cannot serve. What else a proxy says is the answer.
         Hop::Proxy(_) => status == 503,
-        // The line is no use; another gateway's may be.
-        Hop::Gateway => matches!(status, 408 | 500..=599),
+        // The line is no use; another gateway's may be. The same goes for rows of the routing table and their alternatives.
+        Hop::Gateway | Hop::Peer | Hop::Route => matches!(status, 408 | 500..=599),
         Hop::Address => false,
     }
 }

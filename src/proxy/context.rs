@@ -43,7 +43,7 @@ impl Patience {
     pub(super) fn of(&self, hop: Hop, is_last: bool) -> Option<Duration> {
         match hop {
             Hop::Proxy(_) => self.proxy,
-            Hop::Gateway => self.gateway,
+            Hop::Gateway | Hop::Peer | Hop::Route => self.gateway,
             Hop::User => self.other.or_else(|| self.phone.filter(|_| !is_last)),
             Hop::Address => self.other,
         }

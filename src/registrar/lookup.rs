@@ -64,14 +64,19 @@ impl<'a> View<'a> {
 
     /// The contacts of the user that `uri` names: highest q first, equal q next to each other in order of registration.
     ///
-    /// First the address of record itself. Then, if `uri` names a user of ours or a number, which need no host, the one
+    /// First the address of record itself. Then the one that registration manipulation finds by this user (`sas.md` 6.1). Then, if `uri` names a user of ours or a number, which need no host, the one
     /// address of record at another host that has this user, if there is exactly one: phones may register under the central
     /// domain and call under an address of the branch.
     pub fn bindings(&self, uri: &Uri<'_>, hosts: &HomeHosts) -> impl Iterator<Item = &'a Binding> + use<'a> {
         let table = &self.registrar.table;
         let found = AorKey::text(uri, hosts).and_then(|key| match table.of_user(&key).next() {
             Some((_, binding)) => Some(binding.key()),
-            None => table.only_one_named(user_of(&key)).filter(|_| user_of(&key) == key),
+            // sas.md 7.2: the associated address of record goes before that of the user alone.
+            None => {
+                let user = user_of(&key);
+                let by_user = || table.only_one_named(user).filter(|_| user == key);
+                table.only_one_associated(user).or_else(by_user)
+            }
         });
         let view = *self;
         let all = found.map(|key| table.of_user(key)).into_iter().flatten();

@@ -94,7 +94,7 @@ pub struct Registrar {
 }
 
 fn infrastructure(config: &Config) -> BTreeSet<SocketAddr> {
-    config.proxies().iter().chain(config.gateways()).flat_map(Target::places).map(|place| place.1).collect()
+    config.targets().flat_map(Target::places).map(|place| place.1).collect()
 }
 
 impl Registrar {
@@ -103,7 +103,7 @@ impl Registrar {
     pub fn new(config: &Config, secret: [u64; 2]) -> Self {
         let reserved = config.sas.emergency_numbers.iter().chain(&config.registrar.reserved_users);
         Self {
-            table: Table::new(secret),
+            table: Table::new(secret, config.registration_manipulation),
             former: Former::new(config.registrar.max_users),
             mint: Mint::new(secret),
             max_users: config.registrar.max_users,

@@ -6,6 +6,7 @@
 use super::binding::{Binding, Home, Origin};
 use super::gruu::Temporary;
 use super::index::{Entry, Index, MAX_SLOTS, Name, Names};
+use crate::config::RegistrationManipulation;
 use crate::slab::{Slab, SlabId};
 use crate::time::{Instant, TimerId, Timers};
 use crate::transport::{FlowId, Peer};
@@ -58,6 +59,9 @@ pub(super) struct Table {
     /// By the IP address that the REGISTER came from, and its port.
     sources: Index,
     flows: Index,
+    /// By what registration manipulation makes of the user (`sas.md` 6.1), which no binding keeps: it is cut anew.
+    associated: Index,
+    manipulation: RegistrationManipulation,
     local_due: Timers<BindingId>,
     proxy_due: Timers<BindingId>,
     user_count: usize,
@@ -70,7 +74,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(secret: [u64; 2]) -> Self {
+    pub(super) fn new(secret: [u64; 2], manipulation: RegistrationManipulation) -> Self {
         Self {
             rows: Slab::default(),
             names: Names::new(secret),
@@ -78,6 +82,8 @@ impl Table {
             places: Index::default(),
             sources: Index::default(),
             flows: Index::default(),
+            associated: Index::default(),
+            manipulation,
             local_due: Timers::default(),
             proxy_due: Timers::default(),
             user_count: 0,
@@ -178,6 +184,9 @@ impl Table {
         if let Some(gruu) = binding.temp_gruu().and_then(|gruu| Uri::parse(gruu).ok()) {
             self.gruus.insert(gruu_name(self.names, &gruu), entry);
         }
+        if let Some(user) = self.manipulation.associated(user_of(binding.key())) {
+            self.associated.insert(self.names.of(user.as_bytes(), user.as_bytes()), entry);
+        }
         self.unconfirmed += usize::from(binding.home != Home::Confirmed);
         let due = match binding.origin {
             Origin::Proxy => &mut self.proxy_due,
@@ -197,6 +206,9 @@ impl Table {
         }
         if let Some(gruu) = binding.temp_gruu().and_then(|gruu| Uri::parse(gruu).ok()) {
             self.gruus.remove(gruu_name(self.names, &gruu), entry);
+        }
+        if let Some(user) = self.manipulation.associated(user_of(binding.key())) {
+            self.associated.remove(self.names.of(user.as_bytes(), user.as_bytes()), entry);
         }
         self.unconfirmed -= usize::from(binding.home != Home::Confirmed);
         match binding.origin {
@@ -299,6 +311,24 @@ impl Table {
         let rows = self.users.alike(self.names.hash(user.as_bytes())).filter_map(|slot| self.row(slot));
         let keys = rows.map(|(_, row)| row.binding.key());
         let mut keys = keys.filter(|key| user_of(key) == user && *key != user);
+        let first = keys.next()?;
+        keys.all(|other| other == first).then_some(first)
+    }
+
+    /// The key of the one address of record that registration manipulation finds by `user`, if there is exactly one.
+    pub(super) fn only_one_associated(&self, user: &str) -> Option<&str> {
+        if self.manipulation.is_identity() {
+            return None;
+        }
+        let wanted = self.manipulation.associated(user).unwrap_or(user);
+        // Whoever has just this for a user is called before those who have it for their last digits.
+        let here = self.of_user(wanted).next().map(|(_, binding)| binding.key());
+        if let Some(key) = here.or_else(|| self.only_one_named(wanted)).filter(|_| wanted != user) {
+            return Some(key);
+        }
+        let rows = self.rows_of(self.associated.named(self.names.of(wanted.as_bytes(), wanted.as_bytes())));
+        let keys = rows.map(|row| row.binding.key());
+        let mut keys = keys.filter(|key| self.manipulation.associated(user_of(key)) == Some(wanted));
         let first = keys.next()?;
         keys.all(|other| other == first).then_some(first)
     }

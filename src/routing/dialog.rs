@@ -1,7 +1,7 @@
 //! Requests in a dialog: by the route set they were born with, leaving out hops that are dead (`sas.md` section 9).
 
 use super::flow::{self, ByToken};
-use super::{Decision, Hop, Outcome, Query, Reason, Step, Target, View, address_of, own_routes};
+use super::{Decision, Hop, Outcome, Query, Reason, Reasons, Step, Target, View, address_of, own_routes};
 use crate::headers::{HeaderName, Method, NameAddr};
 use crate::registrar::Named;
 use crate::upstream::{ProxyStatus, TargetId};
@@ -27,7 +27,7 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
 
 /// A call that is up goes on where the phone has come back by another flow, and the database knows that.
 fn past_lost_flow(query: &Query<'_>, view: &View<'_>) -> Decision {
-    let mut reasons = vec![Reason::FlowGone];
+    let mut reasons = Reasons::from([Reason::FlowGone]);
     let target = query.request.uri().ok().and_then(|uri| known_target(view, &uri, &mut reasons));
     match target {
         Some(target) => forward(target, Step::RouteSet, reasons, own_routes(query.request, view)),
@@ -38,7 +38,7 @@ fn past_lost_flow(query: &Query<'_>, view: &View<'_>) -> Decision {
 /// By the route set or the remote target. `is_dead`: whether the proxies are.
 fn follow(query: &Query<'_>, view: &View<'_>, is_dead: bool) -> Decision {
     let Ok(uri) = query.request.uri() else {
-        return answer(400, Step::NoRoute, vec![]);
+        return answer(400, Step::NoRoute, Reasons::default());
     };
     let own = own_routes(query.request, view);
     let next = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
@@ -48,11 +48,11 @@ fn follow(query: &Query<'_>, view: &View<'_>, is_dead: bool) -> Decision {
     }
 }
 
-const fn answer(status: u16, step: Step, reasons: Vec<Reason>) -> Decision {
+const fn answer(status: u16, step: Step, reasons: Reasons) -> Decision {
     Decision { outcome: Outcome::Answer(status), step, reasons, drop_routes: 0 }
 }
 
-fn forward(target: Target, step: Step, reasons: Vec<Reason>, drop_routes: usize) -> Decision {
+fn forward(target: Target, step: Step, reasons: Reasons, drop_routes: usize) -> Decision {
     Decision { outcome: Outcome::Forward(vec![vec![target]]), step, reasons, drop_routes }
 }
 
@@ -79,7 +79,7 @@ fn by_route(
     }
     if let Some(address) = address_of(&route.uri) {
         let target = view.target_at(&route.uri, address);
-        return to_address(query, target, Step::RouteSet, vec![Reason::RouteLeadsThere], own);
+        return to_address(query, view, target, Step::RouteSet, [Reason::RouteLeadsThere].into(), own);
     }
     // A host by name: the proxy's to resolve, or to be.
     match view.upstream.candidates().next() {
@@ -97,15 +97,18 @@ fn is_gone(query: &Query<'_>, view: &View<'_>, index: usize) -> bool {
     }
 }
 
-/// To an address that only the request names. A stranger's request is not carried there: we would be its open relay.
+/// To an address that the request names. A stranger's request is not carried to one that nobody else names: we would be its open
+/// relay. In a ring each SAS knows the next one only (`sas.md` section 8), so that what the one before sends comes from a stranger.
 fn to_address(
     query: &Query<'_>,
+    view: &View<'_>,
     target: Target,
     step: Step,
-    mut reasons: Vec<Reason>,
+    mut reasons: Reasons,
     drop_routes: usize,
 ) -> Decision {
-    if query.known {
+    let is_configured = || view.config.targets().any(|other| other.is_at(target.address));
+    if query.known || is_configured() {
         return forward(target, step, reasons, drop_routes);
     }
     reasons.push(Reason::SenderUnknown);
@@ -117,15 +120,15 @@ fn to_proxy(view: &View<'_>, index: usize, own: usize) -> Decision {
     match view.config.proxies().get(index).filter(|proxy| proxy.is_resolved()) {
         Some(proxy) => {
             let target = Target::hop(Hop::Proxy(TargetId(index)), proxy);
-            forward(target, Step::RouteSet, vec![Reason::RouteLeadsThere], own)
+            forward(target, Step::RouteSet, [Reason::RouteLeadsThere].into(), own)
         }
-        None => answer(481, Step::NoRoute, vec![]),
+        None => answer(481, Step::NoRoute, Reasons::default()),
     }
 }
 
 /// `sas.md` section 9: past the dead proxies, and ourselves between them, to what comes next, or to the remote target.
 fn skip_dead_hops(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usize) -> Decision {
-    let mut reasons = vec![Reason::NextHopDead];
+    let mut reasons = Reasons::from([Reason::NextHopDead]);
     let mut drop_routes = own;
     for route in query.request.addresses(HeaderName::Route).skip(own).flatten() {
         let address = address_of(&route.uri);
@@ -134,7 +137,7 @@ fn skip_dead_hops(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usize)
         {
             reasons.push(Reason::RouteLeadsThere);
             let target = view.target_at(&route.uri, address);
-            return to_address(query, target, Step::DeadHopSkipped, reasons, drop_routes);
+            return to_address(query, view, target, Step::DeadHopSkipped, reasons, drop_routes);
         }
         drop_routes += 1;
     }
@@ -145,12 +148,7 @@ fn skip_dead_hops(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, own: usize)
 }
 
 /// The remote target is nobody we could deliver to: answered at once, since nothing may wait 32 s.
-fn unreachable_target(
-    query: &Query<'_>,
-    view: &View<'_>,
-    uri: &Uri<'_>,
-    mut reasons: Vec<Reason>,
-) -> Decision {
+fn unreachable_target(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Reasons) -> Decision {
     if view.proxy_at(uri).is_some() {
         reasons.push(Reason::TargetIsDead);
         // The other end of the dialog is the dead proxy itself: hanging up succeeds.
@@ -164,7 +162,7 @@ fn unreachable_target(
 }
 
 /// A registered contact, or the gateway. We are neither.
-fn known_target(view: &View<'_>, uri: &Uri<'_>, reasons: &mut Vec<Reason>) -> Option<Target> {
+fn known_target(view: &View<'_>, uri: &Uri<'_>, reasons: &mut Reasons) -> Option<Target> {
     // RFC 5627 6.1: "the Request-URI will be rewritten with the registered contacts, replacing the GRUU", in a dialog as well.
     if let Named::Instance(bindings) = view.registrar.by_gruu(uri, view.home) {
         let target = Target::instance(bindings.into_iter(), view)?;
@@ -194,7 +192,7 @@ fn by_remote_target(
     own: usize,
     is_dead: bool,
 ) -> Decision {
-    let mut reasons = Vec::new();
+    let mut reasons = Reasons::default();
     if let Some(target) = known_target(view, uri, &mut reasons) {
         return forward(target, Step::RouteSet, reasons, own);
     }
@@ -205,14 +203,14 @@ fn by_remote_target(
     }
     if let Some(index) = view.proxy_at(uri) {
         if is_dead {
-            return unreachable_target(query, view, uri, vec![Reason::NextHopDead]);
+            return unreachable_target(query, view, uri, [Reason::NextHopDead].into());
         }
         return to_proxy(view, index, own);
     }
     match (address_of(uri), view.upstream.candidates().next()) {
         (Some(address), _) => {
             reasons.push(Reason::NamesAddress);
-            to_address(query, view.target_at(uri, address), Step::RequestUri, reasons, own)
+            to_address(query, view, view.target_at(uri, address), Step::RequestUri, reasons, own)
         }
         (None, Some(TargetId(index))) if !is_dead => to_proxy(view, index, own),
         (None, _) => unreachable_target(query, view, uri, reasons),

@@ -1,6 +1,6 @@
 //! Requests that come back to the edge with a flow token of ours in Route (RFC 5626 5.3).
 
-use super::{Decision, Outcome, Query, Reason, Source, Step, Target, View, own_routes};
+use super::{Decision, Outcome, Query, Reason, Reasons, Source, Step, Target, View, own_routes};
 use crate::headers::HeaderName;
 use crate::transport::{FlowTokens, TokenError};
 
@@ -31,7 +31,7 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> ByToken {
                 return ByToken::Decided(Decision {
                     outcome: Outcome::Forward(vec![vec![target]]),
                     step: Step::RouteSet,
-                    reasons: vec![Reason::FlowNamed],
+                    reasons: Reasons::from([Reason::FlowNamed]),
                     drop_routes: own,
                 });
             }
@@ -51,5 +51,10 @@ pub(super) fn gone() -> Decision {
 }
 
 fn answer(status: u16, reason: Reason) -> Decision {
-    Decision { outcome: Outcome::Answer(status), step: Step::RouteSet, reasons: vec![reason], drop_routes: 0 }
+    Decision {
+        outcome: Outcome::Answer(status),
+        step: Step::RouteSet,
+        reasons: Reasons::from([reason]),
+        drop_routes: 0,
+    }
 }

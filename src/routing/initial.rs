@@ -1,19 +1,24 @@
 //! Requests outside a dialog (`sas.md` 4.2-4.4).
 
 use super::flow::{self, ByToken};
-use super::{Decision, Outcome, Query, Reason, Source, Step, Target, View, address_of, own_routes};
+use super::table;
+use super::{
+    Decision, Hop, Outcome, Query, Reason, Reasons, Source, Step, Target, View, address_of, own_routes,
+};
+use crate::config::{CascadeLoop, InboundManipulation, OutOfDialogMiss};
+use crate::dialplan::number_of;
 use crate::headers::{HeaderName, Method};
 use crate::registrar::{Binding, Named, Standing};
-use crate::uri::{AorKey, Uri};
+use crate::uri::{AorKey, Component, Uri, escape};
 
 pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
-    let mut reasons = vec![if query.rescue {
+    let mut reasons = Reasons::from([if query.rescue {
         Reason::ProxyDidNotAnswer
     } else if query.is_emergency() {
         Reason::EmergencyState
     } else {
         Reason::NormalState
-    }];
+    }]);
     let Ok(uri) = query.request.uri() else {
         return decision(Outcome::Answer(400), Step::NoRoute, reasons, 0);
     };
@@ -41,6 +46,10 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
         reasons.push(Reason::NamesUs);
         return decision(Outcome::Answer(status), Step::Ourselves, reasons, 0);
     }
+    // 4.2 step 2, 4.4 step 3.
+    if is_blocked(query, view, &mut reasons) {
+        return decision(Outcome::Answer(403), Step::Blocked, reasons, 0);
+    }
     if let Some(next_door) = next_door(query, view, &uri, &mut reasons) {
         return next_door;
     }
@@ -49,8 +58,32 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
     }
     match query.source {
         Source::Proxy => from_proxy(query, view, &uri, reasons),
-        Source::User | Source::Gateway => to_proxies(query, view, reasons),
+        Source::User | Source::Gateway => {
+            // 4.2 step 3.
+            table::look_up(query, view, &uri, &mut reasons)
+                .unwrap_or_else(|| to_proxies(query, view, reasons))
+        }
+        // Another SAS, whose proxy may be lost, has not found the user (section 8).
+        Source::Peer => {
+            reasons.push(Reason::CameFromPeer);
+            table::look_up(query, view, &uri, &mut reasons)
+                .or_else(|| database(query, view, &uri, &mut reasons))
+                .unwrap_or_else(|| to_proxies(query, view, reasons))
+        }
     }
+}
+
+/// `block_unregistered`: phones that are in the database neither by From nor by where they are.
+fn is_blocked(query: &Query<'_>, view: &View<'_>, reasons: &mut Reasons) -> bool {
+    if !view.config.sas.block_unregistered || query.source != Source::User {
+        return false;
+    }
+    let is_registered = query
+        .request
+        .from()
+        .is_ok_and(|from| view.registrar.is_registered(&from.uri, query.from.address, view.home));
+    reasons.push(if is_registered { Reason::CallerRegistered } else { Reason::CallerNotRegistered });
+    !is_registered
 }
 
 /// Whether an OPTIONS is for us. While the proxy is away, we answer for the domain too, which is named "similar to the way a
@@ -84,12 +117,7 @@ const fn status_of_ours(method: Method) -> Option<u16> {
 
 /// A Route (RFC 3261 16.6 step 7) or `maddr` (16.5) by which one of the branch asks for a host that phones have registered from is
 /// followed as it stands. What else they lead to is the proxy's to follow, or out of reach without it.
-fn next_door(
-    query: &Query<'_>,
-    view: &View<'_>,
-    uri: &Uri<'_>,
-    reasons: &mut Vec<Reason>,
-) -> Option<Decision> {
+fn next_door(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, reasons: &mut Reasons) -> Option<Decision> {
     let own = own_routes(query.request, view);
     let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
     let (next, reason) = match &route {
@@ -100,31 +128,38 @@ fn next_door(
     reasons.push(reason);
     let step = if route.is_some() { Step::RouteSet } else { Step::RequestUri };
     let target = view.target_at(next, address);
-    Some(decision(Outcome::Forward(vec![vec![target]]), step, std::mem::take(reasons), own))
+    Some(decision(Outcome::Forward(vec![vec![target]]), step, *reasons, own))
 }
 
-fn decision(outcome: Outcome, step: Step, reasons: Vec<Reason>, drop_routes: usize) -> Decision {
+fn decision(outcome: Outcome, step: Step, reasons: Reasons, drop_routes: usize) -> Decision {
     Decision { outcome, step, reasons, drop_routes }
 }
 
 /// All Routes go: the request is routed by us, and what they lead to is out of reach or passed over.
-fn all_routes(query: &Query<'_>) -> usize {
+pub(super) fn all_routes(query: &Query<'_>) -> usize {
     query.request.values(HeaderName::Route).count()
 }
 
-/// To the gateways in their order, then to the proxies: an emergency call takes any route that exists.
+/// To the gateways in their order, then to what the routing table, the redundant SAS and the proxies are: an emergency call takes any
+/// route that exists.
 fn emergency_call(
     query: &Query<'_>,
     view: &View<'_>,
     uri: &Uri<'_>,
     number: &str,
-    mut reasons: Vec<Reason>,
+    mut reasons: Reasons,
 ) -> Decision {
     reasons.push(Reason::IsEmergencyNumber);
-    // The gateway gets the bare number, however it was written.
-    let plain = format!("sip:{number}@gateway.invalid");
-    let plain = Uri::parse(&plain).ok().filter(|_| uri.user() != Some(number));
-    let mut groups = gateways(query, view, plain.as_ref().unwrap_or(uri), &mut reasons);
+    // The gateway gets the bare number, however it was written. A prefixed one is dangerous, and only where the site wants it.
+    let sas = &view.config.sas;
+    let prefix = sas.emergency_prefix.as_str();
+    let prefix = if query.is_emergency() && sas.prefix_emergency_numbers { prefix } else { "" };
+    let plain = format!("sip:{prefix}{number}@gateway.invalid");
+    let plain = Uri::parse(&plain).ok().filter(|plain| uri.user() != plain.user());
+    let plain = plain.as_ref().unwrap_or(uri);
+    let mut groups = gateways(query, view, plain, &mut reasons);
+    groups.extend(table::emergency_hops(query, view, number, plain));
+    groups.extend(redundant_sas(query, view, plain, &mut reasons));
     if query.source != Source::Proxy {
         let proxies = view.config.proxies().len();
         let reachable: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
@@ -139,11 +174,43 @@ fn emergency_call(
     decision(Outcome::Forward(groups), Step::EmergencyNumber, reasons, all_routes(query))
 }
 
-fn gateways(
+/// 4.4 step 7: the redundant SAS, unless it is the source or the call has come round.
+fn redundant_sas(
     query: &Query<'_>,
     view: &View<'_>,
     uri: &Uri<'_>,
-    reasons: &mut Vec<Reason>,
+    reasons: &mut Reasons,
+) -> Vec<Vec<Target>> {
+    let Some(peer) = view.config.redundant_sas() else {
+        return Vec::new();
+    };
+    if came_round(query, view) {
+        reasons.push(Reason::CameRound);
+        return Vec::new();
+    }
+    if query.came_from(peer) {
+        reasons.push(Reason::CameFromPeer);
+        return Vec::new();
+    }
+    reasons.push(Reason::RedundantSasConfigured);
+    Target::other(Hop::Peer, peer, uri).collect()
+}
+
+/// 4.4 step 1 and section 8: our own address is in a Via, or, if the site says so, that of the next SAS.
+fn came_round(query: &Query<'_>, view: &View<'_>) -> bool {
+    let next =
+        view.config.redundant_sas().filter(|_| view.config.sas.cascade_loop == CascadeLoop::OwnOrNextVia);
+    query.request.vias().flatten().any(|via| {
+        let sent_by = via.sent_by.socket_addr(5060);
+        sent_by.is_some_and(|at| view.flows.is_local(at) || next.is_some_and(|next| next.is_at(at)))
+    })
+}
+
+pub(super) fn gateways(
+    query: &Query<'_>,
+    view: &View<'_>,
+    uri: &Uri<'_>,
+    reasons: &mut Reasons,
 ) -> Vec<Vec<Target>> {
     let configured = view.config.gateways().len();
     if query.source == Source::Gateway {
@@ -157,25 +224,34 @@ fn gateways(
 
 /// 4.2 steps 4 and 5: the proxies in their order, each a group, so that the next is tried when one does not answer. A Route
 /// of the sender's own that leads elsewhere is the proxy's to follow: we carry nothing to addresses of a stranger's choice.
-pub(super) fn to_proxies(query: &Query<'_>, view: &View<'_>, reasons: Vec<Reason>) -> Decision {
+pub(super) fn to_proxies(query: &Query<'_>, view: &View<'_>, reasons: Reasons) -> Decision {
     let Ok(uri) = query.request.uri() else {
         return decision(Outcome::Answer(400), Step::NoRoute, reasons, 0);
     };
     let own = own_routes(query.request, view);
-    let mut order: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
-    if order.is_empty() {
-        order = (0..view.config.proxies().len()).collect();
-    }
-    let groups: Vec<_> = order.into_iter().flat_map(|index| Target::proxy(index, &uri, view)).collect();
+    let groups = proxies(view, &uri);
     if groups.is_empty() {
         return decision(Outcome::Answer(480), Step::NoRoute, reasons, 0);
     }
     decision(Outcome::Forward(groups), Step::Proxy, reasons, own)
 }
 
-/// 4.3: the database, else by Route or Request-URI.
-fn from_proxy(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Vec<Reason>) -> Decision {
+/// The proxies in the order of their health; all of them where none is believed reachable.
+pub(super) fn proxies(view: &View<'_>, uri: &Uri<'_>) -> Vec<Vec<Target>> {
+    let mut order: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
+    if order.is_empty() {
+        order = (0..view.config.proxies().len()).collect();
+    }
+    order.into_iter().flat_map(|index| Target::proxy(index, uri, view)).collect()
+}
+
+/// 4.3: the routing table, the database, else by Route or Request-URI.
+fn from_proxy(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Reasons) -> Decision {
     reasons.push(Reason::CameFromProxy);
+    // 4.3 step 1.
+    if let Some(decided) = table::look_up(query, view, uri, &mut reasons) {
+        return decided;
+    }
     let own = own_routes(query.request, view);
     let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
     if let Some((route, address)) = route.and_then(|route| Some((route.uri, address_of(&route.uri)?))) {
@@ -206,32 +282,82 @@ fn from_proxy(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Ve
 fn gateway_or_address(view: &View<'_>, uri: &Uri<'_>, address: std::net::SocketAddr) -> Target {
     let gateway = view.gateway_at(uri).and_then(|index| view.config.gateways().get(index));
     match gateway {
-        Some(gateway) => Target::hop(super::Hop::Gateway, gateway),
+        Some(gateway) => Target::hop(Hop::Gateway, gateway),
         None => view.target_at(uri, address),
     }
 }
 
-/// 4.4 from step 5: the database, then the default gateway.
-fn serve(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Vec<Reason>) -> Decision {
-    if query.request.method() == Method::Subscribe {
+/// 4.4 from step 4: manipulation, the database, the routing table, the redundant SAS, the default gateway.
+fn serve(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Reasons) -> Decision {
+    let method = query.request.method();
+    if method == Method::Subscribe {
         reasons.push(Reason::SubscriptionsNotServed);
         let status = view.config.sas.subscribe_response;
         return decision(Outcome::Answer(status), Step::Ourselves, reasons, 0);
     }
-    if let Some(found) = database(query, view, uri, &mut reasons) {
+    let manipulated = manipulated(query, view, uri, &mut reasons);
+    let uri = manipulated.as_deref().and_then(|text| Uri::parse(text).ok()).unwrap_or(*uri);
+    if let Some(found) = database(query, view, &uri, &mut reasons) {
         return found;
     }
+    // Never for registered users, also where they cannot be reached.
     let known = reasons.contains(&Reason::UserUnreachable);
-    if query.request.method() == Method::Invite {
-        let groups = gateways(query, view, uri, &mut reasons);
-        if !groups.is_empty() {
-            return decision(Outcome::Forward(groups), Step::DefaultGateway, reasons, all_routes(query));
-        }
-    } else {
+    let prefix = view.config.sas.emergency_prefix.as_str();
+    let prefixed = Some(prefix).filter(|prefix| !known && !prefix.is_empty());
+    let prefixed = prefixed.map(|prefix| with_number(&uri, &format!("{prefix}{}", number_of(&uri))));
+    let prefixed = prefixed.as_deref().and_then(|text| Uri::parse(text).ok());
+    if let Some(decided) = table::look_up_with(query, view, &uri, prefixed.as_ref(), &mut reasons) {
+        return decided;
+    }
+    let to_gateway = match view.config.sas.out_of_dialog_miss {
+        OutOfDialogMiss::NotFound => method == Method::Invite,
+        OutOfDialogMiss::DefaultGateway => true,
+    };
+    let peers =
+        if method == Method::Invite { redundant_sas(query, view, &uri, &mut reasons) } else { Vec::new() };
+    if !to_gateway {
         reasons.push(Reason::NotACall);
+    }
+    let step = if peers.is_empty() { Step::DefaultGateway } else { Step::RedundantSas };
+    let mut groups = peers;
+    if to_gateway {
+        let to = gateways(query, view, prefixed.as_ref().unwrap_or(&uri), &mut reasons);
+        if prefixed.is_some() && !to.is_empty() {
+            reasons.push(Reason::PrefixAdded);
+        }
+        groups.extend(to);
+    }
+    if !groups.is_empty() {
+        return decision(Outcome::Forward(groups), step, reasons, all_routes(query));
     }
     // 4.4 step 10: 404 unknown user, 480 known but unreachable.
     decision(Outcome::Answer(if known { 480 } else { 404 }), Step::NoRoute, reasons, 0)
+}
+
+/// 4.4 step 4: the Request-URI with the number that the first rule that matches makes of it.
+fn manipulated(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, reasons: &mut Reasons) -> Option<String> {
+    if view.config.sas.inbound_manipulation != InboundManipulation::Emergency {
+        return None;
+    }
+    let number = number_of(uri);
+    let (rule, place) = table::with_call(query, uri, |call| {
+        let mut rules = view.config.inbound_manipulation_rules.iter().zip(1u16..);
+        rules.find(|(rule, _)| rule.columns.match_call(call))
+    })?;
+    reasons.push(Reason::NumberManipulated(place));
+    let changed = rule.manipulation.apply(&number);
+    (*changed != *number).then(|| with_number(uri, &changed))
+}
+
+/// `uri` with another number. A `tel:` URI becomes a SIP URI, whose host whoever sends it on replaces.
+fn with_number(uri: &Uri<'_>, number: &str) -> String {
+    let user = escape(number.as_bytes(), Component::User);
+    let at = if user.is_empty() { "" } else { "@" };
+    let scheme = uri.as_str().split(':').next().unwrap_or_default();
+    match uri.host_port().filter(|_| uri.is_sip()) {
+        Some(host_port) => format!("{scheme}:{user}{at}{host_port}{}", uri.params_str()),
+        None => format!("sip:{user}{at}gateway.invalid;user=phone"),
+    }
 }
 
 /// The contacts of the user, or the contact itself, that `uri` names.
@@ -248,13 +374,13 @@ pub(super) fn find<'a>(view: &View<'a>, uri: &Uri<'_>) -> (Vec<&'a Binding>, Rea
     }
 }
 
+/// The targets that the database has for `uri`.
+pub(super) fn database_groups(view: &View<'_>, uri: &Uri<'_>) -> Vec<Vec<Target>> {
+    by_preference(&find(view, uri).0, view)
+}
+
 /// The targets that the database has for `uri`. None, and the reason, where it has none that can be reached.
-fn database(
-    query: &Query<'_>,
-    view: &View<'_>,
-    uri: &Uri<'_>,
-    reasons: &mut Vec<Reason>,
-) -> Option<Decision> {
+fn database(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, reasons: &mut Reasons) -> Option<Decision> {
     match view.registrar.by_gruu(uri, view.home) {
         Named::Else => {}
         // RFC 5627 6.1: a GRUU is not forwarded to anybody else.
@@ -278,7 +404,7 @@ fn database(
         return None;
     }
     reasons.push(reason);
-    let reasons = std::mem::take(reasons);
+    let reasons = *reasons;
     Some(Decision {
         outcome: Outcome::Forward(groups),
         step: Step::Database,

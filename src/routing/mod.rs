@@ -9,6 +9,7 @@ mod flow;
 mod initial;
 mod reason;
 mod redirect;
+mod table;
 mod target;
 
 use crate::config::{self, Config};
@@ -21,7 +22,7 @@ use crate::upstream::Upstream;
 use crate::uri::{HomeHosts, Host, Uri, UriBuf};
 use std::net::SocketAddr;
 
-pub use reason::{Reason, Step};
+pub use reason::{Reason, Reasons, Step};
 pub(crate) use redirect::redirect;
 pub(crate) use target::as_request_uri;
 pub use target::{Hop, Target};
@@ -34,6 +35,8 @@ pub enum Source {
     Proxy,
     /// A default gateway.
     Gateway,
+    /// The redundant SAS, an address that the routing table names, or a call of ours that has come round to us.
+    Peer,
     /// Anyone else: a phone.
     User,
 }
@@ -58,6 +61,16 @@ pub struct Query<'a> {
 }
 
 impl Query<'_> {
+    /// Whether `target` sent it.
+    fn came_from(&self, target: &config::Target) -> bool {
+        sender_places(self.request, self.from.address).into_iter().flatten().any(|place| target.is_at(place))
+    }
+
+    /// Whether it was sent from `address`.
+    fn is_from(&self, address: SocketAddr) -> bool {
+        sender_places(self.request, self.from.address).contains(&Some(address))
+    }
+
     /// Whether the rules of the emergency state apply.
     const fn is_emergency(&self) -> bool {
         self.rescue || matches!(self.state, State::Emergency)
@@ -67,7 +80,7 @@ impl Query<'_> {
 /// What a decision rests on.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    /// Proxies, gateways, emergency numbers.
+    /// Proxies, gateways, emergency numbers, the dial plan.
     pub config: &'a Config,
     /// The database.
     pub registrar: registrar::View<'a>,
@@ -96,6 +109,11 @@ fn is_at(target: &config::Target, uri: &Uri<'_>) -> bool {
         Some(address) => target.is_at(address),
         None => uri.param("maddr").is_none() && target.is_host_of(uri),
     }
+}
+
+/// Where the sender of `request` is: at the `address` that it came from, and at the port that its Via claims there.
+fn sender_places(request: &Request, address: SocketAddr) -> [Option<SocketAddr>; 2] {
+    [Some(address), claimed_by(request, address)]
 }
 
 impl View<'_> {
@@ -147,17 +165,16 @@ impl View<'_> {
     #[must_use]
     pub fn source_of(&self, request: &Request, peer: Peer) -> Source {
         // Phones are many, and at other hosts: their Via is not asked.
-        let servers = || self.config.proxies().iter().chain(self.config.gateways());
-        let claimed =
-            servers().any(|target| target.is_on(peer.address.ip())).then(|| claimed_by(request, peer));
-        let claimed = claimed.flatten();
-        let is = |target: &config::Target| {
-            target.is_at(peer.address) || claimed.is_some_and(|claimed| target.is_at(claimed))
-        };
+        let is_server = self.config.targets().any(|target| target.is_on(peer.address.ip()));
+        let places =
+            if is_server { sender_places(request, peer.address) } else { [Some(peer.address), None] };
+        let is = |target: &config::Target| places.into_iter().flatten().any(|place| target.is_at(place));
         if self.config.proxies().iter().any(is) {
             Source::Proxy
         } else if self.config.gateways().iter().any(is) {
             Source::Gateway
+        } else if self.config.redundant_sas().is_some_and(is) || self.config.hops().iter().any(is) {
+            Source::Peer
         } else {
             Source::User
         }
@@ -165,12 +182,12 @@ impl View<'_> {
 }
 
 /// The address that the sender of `request` claims in its Via, if it is on the host that it came from.
-fn claimed_by(request: &Request, peer: Peer) -> Option<SocketAddr> {
+fn claimed_by(request: &Request, address: SocketAddr) -> Option<SocketAddr> {
     let via = request.top_via().ok()?;
     // RFC 3261 18.1.1: without a port it is the transport's own. Datagrams without one come from phones as well.
     let transport = Transport::named(via.transport).filter(|transport| transport.is_reliable());
     let port = via.sent_by.port.or_else(|| transport.map(Transport::default_port))?;
-    via.sent_by.socket_addr(port).filter(|claimed| claimed.ip() == peer.address.ip())
+    via.sent_by.socket_addr(port).filter(|claimed| claimed.ip() == address.ip())
 }
 
 /// Where a request goes, and why.
@@ -182,7 +199,7 @@ pub struct Decision {
     /// The step that decided.
     pub step: Step,
     /// Which steps matched or were passed over, in their order.
-    pub reasons: Vec<Reason>,
+    pub reasons: Reasons,
     /// How many Route values, from the top, it leaves behind: our own, and those of dead hops.
     pub drop_routes: usize,
 }
@@ -211,7 +228,7 @@ pub fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
 /// Decides about a REGISTER that is to be relayed.
 #[must_use]
 pub fn decide_register(query: &Query<'_>, view: &View<'_>) -> Decision {
-    initial::to_proxies(query, view, Vec::new())
+    initial::to_proxies(query, view, Reasons::default())
 }
 
 /// How many Route values from the top are ours (RFC 3261 16.4). More than one where we record-routed a request twice.

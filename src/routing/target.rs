@@ -19,6 +19,10 @@ pub enum Hop {
     Proxy(TargetId),
     /// A default gateway.
     Gateway,
+    /// The redundant SAS.
+    Peer,
+    /// An address that the routing table names.
+    Route,
     /// A registered user.
     User,
     /// An address that the Request-URI or a Route names.
@@ -31,7 +35,7 @@ impl Hop {
     pub const fn proxy(self) -> Option<TargetId> {
         match self {
             Self::Proxy(target) => Some(target),
-            Self::Gateway | Self::User | Self::Address => None,
+            Self::Gateway | Self::Peer | Self::Route | Self::User | Self::Address => None,
         }
     }
 }
@@ -110,6 +114,11 @@ impl Target {
     pub(super) fn gateway(index: usize, uri: &Uri<'_>, view: &View<'_>) -> impl Iterator<Item = Vec<Self>> {
         let gateway = view.config.gateways().get(index);
         Self::at_places(Hop::Gateway, gateway, gateway.map(|gateway| at_host(uri, &gateway.uri.as_uri())))
+    }
+
+    /// The redundant SAS, or an address of the routing table, called with the number of `uri`.
+    pub(super) fn other(hop: Hop, target: &config::Target, uri: &Uri<'_>) -> impl Iterator<Item = Vec<Self>> {
+        Self::at_places(hop, Some(target), Some(at_host(uri, &target.uri.as_uri())))
     }
 
     fn at_places(

@@ -11,6 +11,8 @@ use crate::upstream::UpstreamEvent;
 use crate::uri::Host;
 use std::time::Duration;
 
+mod dial_plan;
+
 const PROXY: &str = "192.0.2.1:5060";
 const GATEWAY: &str = "192.0.2.9:5060";
 const ALICE: &str = "10.0.0.7:5060";
@@ -83,7 +85,8 @@ impl Rig {
         let view = self.view();
         let peer = Peer { flow: FlowId(0), address: from.parse().unwrap() };
         let source = view.source_of(&request, peer);
-        let decision = decide(&self.query(&request, source, state, rescue), &view);
+        let query = Query { from: peer, ..self.query(&request, source, state, rescue) };
+        let decision = decide(&query, &view);
         let outcome = match &decision.outcome {
             Outcome::Answer(status) => status.to_string(),
             Outcome::Forward(groups) => {
@@ -161,11 +164,15 @@ fn an_emergency_number_goes_to_the_gateway_in_every_state_and_to_a_proxy_where_t
             "{decided}"
         );
     }
-    let rig = Rig::with(|settings| settings.sas.default_gateway.clear());
-    for state in [Normal, Emergency] {
-        let decided = rig.ask(state, ALICE, &call);
-        assert!(decided.starts_with("emergency_number: as it came at 192.0.2.1:5060"), "{decided}");
-    }
+    let rig = Rig::with(|settings| {
+        settings.sas.default_gateway.clear();
+        settings.routes = vec![config::Route::new("sip:192.0.2.30".parse().unwrap())];
+    });
+    let decided = rig.ask(Normal, ALICE, &call);
+    assert!(decided.starts_with("emergency_number: as it came at 192.0.2.1:5060 ("), "{decided}");
+    let decided = rig.ask(Emergency, ALICE, &call);
+    let by_table = "emergency_number: sip:911@192.0.2.30 at 192.0.2.30:5060 | as it came at 192.0.2.1:5060 (";
+    assert!(decided.starts_with(by_table), "{decided}");
     let escaped = initial("INVITE", "sip:%391%31@office.example");
     assert!(rig.ask(Emergency, ALICE, &escaped).starts_with("emergency_number"));
     let longer = initial("INVITE", "sip:9110@office.example");

@@ -2,7 +2,7 @@
 
 use super::relay::Arrival;
 use super::{Actions, Sas};
-use crate::config::Config;
+use crate::config::{Config, SurvivabilityMode};
 use crate::headers::{HeaderName, Method, delta_seconds};
 use crate::message::{
     Edits, Essentials, Fault, Message, ParseLimits, Request, Response, ResponseBuilder, Rules,
@@ -53,6 +53,9 @@ impl Sas {
         let Ok(via) = &read.via else {
             return self.on_dropped(from, out);
         };
+        if self.is_ignored(&request) {
+            return self.on_dropped(from, out);
+        }
         let reserved = |config: &Config| is_emergency_call(config, &request);
         self.note_alias(via, from);
         if request.method() == Method::Register && self.serves_registers() {
@@ -82,6 +85,43 @@ impl Sas {
                 }
             },
         }
+    }
+
+    /// `sas.md` 2.2, mode 2: in the normal state silence tells a phone that we are not its first server. Whether a call is up or has
+    /// been cancelled, and emergency calls, are no question of that.
+    fn is_ignored(&self, request: &Request) -> bool {
+        let sas = &self.world.config.sas;
+        sas.survivability_mode == SurvivabilityMode::IgnoreRegister
+            && self.mode.state() == State::Normal
+            && (request.method() == Method::Register
+                || (sas.ignore_all_in_normal && self.is_beginning(request)))
+    }
+
+    /// Whether `request` would begin something, and is no emergency call.
+    fn is_beginning(&self, request: &Request) -> bool {
+        let belongs_to_another = matches!(request.method(), Method::Ack | Method::Cancel);
+        !belongs_to_another && !request.is_in_dialog() && !self.is_emergency_call(request)
+    }
+
+    /// Who sent `request`. A call of ours that has come round a ring of other SASes (`sas.md` section 8) has a branch of ours that still
+    /// waits, which nobody can make up; its caller has been let in before.
+    fn source_of(&self, request: &Request, from: Peer) -> Source {
+        let source = self.view().source_of(request, from);
+        let has_peer = self.world.config.redundant_sas().is_some();
+        let is_ours =
+            || own_branch(request, &self.world.flows).is_some_and(|branch| self.live(branch).is_some());
+        if has_peer && source == Source::User && request.method() == Method::Invite && is_ours() {
+            Source::Peer
+        } else {
+            source
+        }
+    }
+
+    /// The INVITE that we sent with `branch`, if it still waits for an answer that counts.
+    fn live(&self, branch: &str) -> Option<(ContextId, ClientId)> {
+        let (client, owner) = self.transactions.pending_invite(branch)?;
+        let context = ContextId::from(owner?);
+        self.proxy.is_live(context, client).then_some((context, client))
     }
 
     /// RFC 3261 16.4: a strict router has put our Record-Route value into the Request-URI, and the remote target last into
@@ -119,7 +159,7 @@ impl Sas {
         out: &mut Actions,
     ) -> Option<Source> {
         let is_register = request.method() == Method::Register;
-        let source = if is_register { Source::User } else { self.view().source_of(request, from) };
+        let source = if is_register { Source::User } else { self.source_of(request, from) };
         if let Err(fault) = self.validate(request, read, source) {
             self.refuse(server, request, from, &fault, out);
             return None;
@@ -197,7 +237,8 @@ impl Sas {
         let is_loop = |request: &Request| read.only_via().is_none() && is_loop(request, source, flows);
         let rules = Rules::proxy().as_final_recipient().seen_before(&is_loop);
         // RFC 3261 10.3: a REGISTER that we answer goes no further, so that its hops do not count.
-        let is_registrar = self.mode.state() == State::Emergency;
+        let is_registrar = self.mode.state() == State::Emergency
+            || self.world.config.sas.survivability_mode == SurvivabilityMode::AutoAnswerRegister;
         let rules = if is_registrar { rules.as_registrar() } else { rules };
         let rules = if self.lacks_tls(request, read) { rules.schemes(&["sip", "tel"]) } else { rules };
         // The limits of the parser are the branch's.
@@ -222,10 +263,7 @@ impl Sas {
             return None;
         }
         let branch = own_branch(request, &self.world.flows)?;
-        let pending = self.transactions.pending_invite(branch);
-        let taken = pending.and_then(|(client, owner)| Some((ContextId::from(owner?), client)));
-        let live = taken.filter(|(context, client)| self.proxy.is_live(*context, *client));
-        Some(live.map_or(Returned::Ghost, |(context, client)| Returned::Taken(context, client)))
+        Some(self.live(branch).map_or(Returned::Ghost, |(context, client)| Returned::Taken(context, client)))
     }
 
     /// What the proxy sends on it has received. Its own responses may be lost, but the call is not rescued any more: the phone that has

@@ -41,7 +41,7 @@ use crate::time::Instant;
 use crate::transaction::Transactions;
 use crate::transport::{Ctx, Flow, FlowId, FlowTokens, Flows, Outbox, Peer, Transport, answer_stun, is_stun};
 use crate::upstream::{TargetId, Upstream, UpstreamEvent};
-use crate::uri::{HomeHosts, Host};
+use crate::uri::HomeHosts;
 use bytes::Bytes;
 use drops::Drops;
 use homecoming::Homecoming;
@@ -129,21 +129,7 @@ impl Sas {
         let mut rng = Rng::new(seed);
         // One secret for all tables: no hash of theirs is told but that of a whole request.
         let secret = [rng.bits(), rng.bits()];
-        let mut home = HomeHosts::default();
-        for proxy in config.proxies() {
-            if proxy.is_resolved() {
-                home.add(Host::from(proxy.address.ip()));
-            }
-            proxy.uri.as_uri().host().into_iter().for_each(|host| home.add(host));
-        }
-        for domain in &config.domains {
-            if let Some(host) = Host::parse(domain) {
-                home.add(host);
-            }
-        }
-        for name in &config.names {
-            name.as_uri().host().into_iter().for_each(|host| home.add(host));
-        }
+        let home = config.home_hosts();
         Self {
             transactions: Transactions::new(secret),
             proxy: Proxy::default(),

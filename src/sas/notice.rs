@@ -4,7 +4,7 @@ use crate::message::{Fault, Request};
 use crate::mode::{Cause, State};
 use crate::registrar::{Binding, BindingChange, ChangeKind, ContactEvent, Origin};
 use crate::resolve::Unresolved;
-use crate::routing::{Reason, Step};
+use crate::routing::{Reasons, Step};
 use crate::transport::Transport;
 use crate::upstream::{ProxyStatus, StatusCause};
 use std::net::SocketAddr;
@@ -76,7 +76,7 @@ pub enum Notice {
         /// The step that decided.
         step: Step,
         /// Which steps matched or were passed over, and why.
-        reasons: Vec<Reason>,
+        reasons: Reasons,
     },
     /// A request was refused by us.
     RequestRejected {

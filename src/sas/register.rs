@@ -4,6 +4,7 @@ use super::admission::Pass;
 use super::inbound::EXTENSIONS;
 use super::relay::Arrival;
 use super::{Actions, Notice, Sas};
+use crate::config::SurvivabilityMode;
 use crate::headers::{HeaderName, Method};
 use crate::message::{Essentials, Fault, Request, Response, ResponseBuilder, Rules};
 use crate::mode::State;
@@ -40,7 +41,9 @@ impl Sas {
     /// Whether all REGISTERs are answered here, without transactions (RFC 3261 8.2.7). Where nonces are counted, one that comes again
     /// cannot be judged again, and gets a transaction.
     pub(super) fn serves_registers(&self) -> bool {
-        let is_alone = self.mode.state() == State::Emergency || self.has_unresolved_proxies_only();
+        let auto_answer = self.world.config.sas.survivability_mode == SurvivabilityMode::AutoAnswerRegister;
+        let is_alone =
+            auto_answer || self.mode.state() == State::Emergency || self.has_unresolved_proxies_only();
         is_alone && self.authenticator.is_none()
     }
 
@@ -70,7 +73,9 @@ impl Sas {
     /// Whether REGISTERs go to the proxy.
     pub(super) fn relays_registers(&mut self) -> bool {
         let unconfirmed = self.registrar.unconfirmed();
-        self.mode.state() == State::Normal
+        // sas.md 2.2, mode 3.
+        self.world.config.sas.survivability_mode != SurvivabilityMode::AutoAnswerRegister
+            && self.mode.state() == State::Normal
             && !self.has_unresolved_proxies_only()
             // sas.md 3.4: after the return each waits for its turn.
             && self.pacer.admits(self.world.now, unconfirmed)

@@ -411,7 +411,7 @@ fn notify_routed(request: &Request, decision: &Decision, out: &mut Actions) {
             from: Notice::from_uri(request),
             to: uri.unwrap_or_else(|| request.uri_str()).into(),
             step: decision.step,
-            reasons: decision.reasons.clone(),
+            reasons: decision.reasons,
         }
         .into(),
     );

@@ -19,7 +19,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use crate::config::{Config, SurvivabilityMode};
+use crate::config::Config;
 use crate::mode::ModeEvent;
 use crate::rng::{Rng, Token};
 use crate::time::Instant;
@@ -265,11 +265,8 @@ impl Upstream {
     /// "always emergency": the same as [`ModeMachine::probing`](crate::mode::ModeMachine::probing) at start-up.
     #[must_use]
     pub fn new(config: &Config, now: Instant) -> Self {
-        let probing = match config.sas.survivability_mode {
-            SurvivabilityMode::Standard => config.proxy_set.keepalive,
-            // sas.md 2.2: no keep-alive.
-            SurvivabilityMode::AlwaysEmergency => false,
-        };
+        // sas.md 2.2: no keep-alive where it is always emergency.
+        let probing = config.proxy_set.keepalive && !config.sas.survivability_mode.is_always_emergency();
         let target = |(index, proxy): (usize, &crate::config::Target)| {
             Target::new(TargetId(index), proxy.address, probing, now)
         };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Settings;
+use crate::config::{Settings, SurvivabilityMode};
 use UpstreamAction::{Mode, Probe, StatusChanged};
 
 const A: TargetId = TargetId(0);

@@ -164,14 +164,14 @@ impl PartialEq for Host<'_> {
 
 /// A host that owns its text.
 #[derive(Clone, Debug)]
-pub(super) enum HostBuf {
+pub(crate) enum HostBuf {
     Name(Box<str>),
     Address(IpAddr),
     V6Zone(Ipv6Addr, Box<str>),
 }
 
 impl HostBuf {
-    pub(super) fn as_host(&self) -> Host<'_> {
+    pub(crate) fn as_host(&self) -> Host<'_> {
         match self {
             Self::Name(name) => Host::Name(name),
             Self::Address(address) => (*address).into(),
@@ -179,6 +179,14 @@ impl HostBuf {
         }
     }
 }
+
+impl PartialEq for HostBuf {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_host() == other.as_host()
+    }
+}
+
+impl Eq for HostBuf {}
 
 impl From<Host<'_>> for HostBuf {
     fn from(host: Host<'_>) -> Self {

@@ -29,7 +29,7 @@ impl AorKey {
         if is_plain
             && uri.is_sip()
             && uri.params_str().is_empty()
-            && uri.host().is_some_and(|host| home.contains(host))
+            && uri.host().is_some_and(|host| home.leaves_out(host))
         {
             return Some(written.into());
         }
@@ -43,7 +43,7 @@ impl AorKey {
             return Some(Self::hostless(text_of(if digits.is_empty() { &user } else { &digits })));
         }
         match uri.host() {
-            Some(host) if home.contains(host) => Some(Self::hostless(text_of(&user))),
+            Some(host) if home.leaves_out(host) => Some(Self::hostless(text_of(&user))),
             Some(host) => {
                 let (user, mut host) = (text_of(&user), host.to_string());
                 host.make_ascii_lowercase();
@@ -89,20 +89,35 @@ impl fmt::Debug for AorKey {
 /// The hosts whose users are this branch's: our own addresses, the proxy's, and the configured domains. A user has one
 /// address of record under all of them.
 #[derive(Clone, Debug, Default)]
-pub struct HomeHosts(Vec<HostBuf>);
+pub struct HomeHosts {
+    hosts: Vec<HostBuf>,
+    by_user_alone: bool,
+}
 
 impl HomeHosts {
+    /// Users are told apart by their user part alone, whatever the host (`binding_mode = user-part`, `sas.md` 7.2). None of the hosts is
+    /// ours for that.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self { hosts: Vec::new(), by_user_alone: true }
+    }
+
+    /// Whether the key of a user at `host` is the user alone.
+    fn leaves_out(&self, host: Host<'_>) -> bool {
+        self.by_user_alone || self.contains(host)
+    }
+
     /// Adds a host; one that is there already is not added twice.
     pub fn add(&mut self, host: Host<'_>) {
         if !self.contains(host) {
-            self.0.push(host.into());
+            self.hosts.push(host.into());
         }
     }
 
     /// Whether `host` is one of ours.
     #[must_use]
     pub fn contains(&self, host: Host<'_>) -> bool {
-        self.0.iter().any(|ours| ours.as_host() == host)
+        self.hosts.iter().any(|ours| ours.as_host() == host)
     }
 }
 
@@ -161,6 +176,19 @@ mod tests {
         assert_eq!(key("sip:alice@192.0.2.1:5080", &home), "alice");
         assert_eq!(key("sip:alice@PBX.example", &home), "alice");
         assert_eq!(key("sip:alice@elsewhere.example", &home), "alice@elsewhere.example");
+    }
+
+    #[test]
+    fn by_user_alone_the_host_does_not_count() {
+        let mut any = HomeHosts::any();
+        for uri in ["sip:al%69ce@a.example", "sip:alice@b.example:5070", "sips:alice@b.example;x=y"] {
+            assert_eq!(key(uri, &any), "alice");
+        }
+        assert_eq!(key("sip:alice%40b.example@a.example", &any), "alice@b.example@");
+        let host = Host::parse("a.example").unwrap();
+        assert!(!any.contains(host));
+        any.add(host);
+        assert!(any.contains(host));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub use buf::UriBuf;
 pub use build::UriBuilder;
 pub(crate) use class::Class;
 pub use escape::{Component, escape, unescape, unescape_bytes};
+pub(crate) use host::HostBuf;
 pub use host::{Host, HostPort};
 pub(crate) use key::user_of;
 pub use key::{AorKey, HomeHosts};

@@ -4,6 +4,11 @@ use crate::rig::*;
 use sip_survivability::Notice;
 use sip_survivability::mode::State;
 
+/// Its name is unknown to the DNS.
+fn gateway_that_nobody_can_find(settings: &mut sip_survivability::config::Settings) {
+    settings.sas.default_gateway = vec!["sip:gateway.example".parse().unwrap()];
+}
+
 #[test]
 fn an_emergency_number_goes_to_the_gateway_in_every_state_undecorated() {
     for mut rig in [Rig::new(), Rig::lost(), Rig::cold(|_| {})] {
@@ -13,8 +18,8 @@ fn an_emergency_number_goes_to_the_gateway_in_every_state_undecorated() {
 }
 
 #[test]
-fn without_gateway_an_emergency_call_takes_the_proxy_even_if_it_is_believed_lost() {
-    let mut rig = Rig::lost_with(|settings| settings.sas.default_gateway.clear());
+fn with_a_gateway_that_nobody_can_find_an_emergency_call_takes_the_proxy_even_if_it_is_believed_lost() {
+    let mut rig = Rig::lost_with(gateway_that_nobody_can_find);
     let sent = rig.feed(ALICE, request("INVITE", "sip:911@office.example", "e1"));
     let invite = one(&sent, &format!("INVITE {PROXY}")).clone();
     assert_eq!(rig.feed_one(PROXY, invite.answer(200, "")).brief(), format!("200 {ALICE}"));
@@ -23,7 +28,7 @@ fn without_gateway_an_emergency_call_takes_the_proxy_even_if_it_is_believed_lost
 
 #[test]
 fn an_emergency_call_that_no_route_could_take_is_told() {
-    let mut rig = Rig::lost_with(|settings| settings.sas.default_gateway.clear());
+    let mut rig = Rig::lost_with(gateway_that_nobody_can_find);
     rig.feed(ALICE, request("INVITE", "sip:911@office.example", "e1"));
     let sent = rig.failed(PROXY);
     assert_eq!(briefs(&sent), [format!("480 {ALICE}")]);

@@ -20,6 +20,8 @@ mod gruu;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod modes;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod outbound;

@@ -167,6 +167,10 @@ impl Rig {
         settings.sas.emergency_numbers = vec!["911".to_owned()];
         settings.domains = vec!["office.example".to_owned()];
         change(&mut settings);
+        if settings.sas.default_gateway.is_empty() {
+            // Else it would be refused: nothing would carry the calls.
+            settings.sas.emergency_numbers.clear();
+        }
         let mut rig = Self {
             sas: Sas::new(settings.validate().unwrap(), [7; 32], Instant::ZERO),
             now: Instant::ZERO,
