@@ -16,6 +16,10 @@ pub(super) enum ByToken {
 
 /// Looks at the Routes on top that are ours, of which one side of a dialog has each its own.
 pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> ByToken {
+    // Nearly no request has one.
+    if !query.request.all(HeaderName::Route).any(|route| FlowTokens::may_be_in(route.value())) {
+        return ByToken::Silent;
+    }
     let own = own_routes(query.request, view);
     for route in query.request.addresses(HeaderName::Route).take(own).flatten() {
         let Some(token) = route.uri.user().filter(|user| FlowTokens::is_token(user)) else {

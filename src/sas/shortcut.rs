@@ -13,7 +13,8 @@ impl Sas {
     /// `response`, which came for our second passage, as it would come back from the proxy for our first; none if there is none, it has
     /// its answer, or the proxy may yet do this itself.
     pub(super) fn past_dead_proxy(&self, response: &Response) -> Option<Response> {
-        if self.mode.state() != State::Emergency || response.status() <= 100 {
+        let may_be = self.mode.state() == State::Emergency && !self.world.config.proxies().is_empty();
+        if !may_be || response.status() <= 100 {
             return None;
         }
         if response.cseq().ok()?.method != "INVITE" {

@@ -67,6 +67,11 @@ impl FlowTokens {
         user.starts_with(MARK)
     }
 
+    /// Whether a token may stand in `text`, a header field's value.
+    pub(crate) fn may_be_in(text: &str) -> bool {
+        text.contains(MARK)
+    }
+
     /// The token of the connection `flow`.
     pub(super) fn of_connection(&self, flow: FlowId) -> String {
         let mut content = vec![2];
