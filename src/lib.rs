@@ -100,6 +100,7 @@
 //! | 5626 | 5: flow tokens in our Path, requests that come back with them; CRLF and STUN keep-alives are answered; 6: the registrar's rules, 439; 7: one flow of an instance at a time |
 //! | 5627 | 5: public and temporary GRUUs, 6: requests to them and Record-Route; the central proxy's own GRUUs in an outage |
 //! | 5658 | Record-Route on both sides where they differ in address or transport |
+//! | 5922 | the domain that a TLS connection has to prove to be, in [`Action::Connect`] |
 //! | 5923 | `alias`: others' connections are used for requests to them |
 //! | 6026 | the Accepted states |
 //! | 7118 | SIP over WebSocket; its transports in URIs and in the DNS |
