@@ -114,8 +114,7 @@ impl Mint {
 /// or an address of record that is no SIP URI.
 pub(super) fn public(binding: &Binding) -> Option<String> {
     let instance = binding.instance()?;
-    let (scheme, _) = sip_aor(binding)?;
-    debug_assert!(scheme.starts_with("sip"), "no other URI has parameters of this kind");
+    sip_aor(binding)?;
     Some(format!("{};gr={}", binding.aor(), escape(instance.as_bytes(), Component::Param)))
 }
 

@@ -314,3 +314,14 @@ fn a_call_by_gruu_or_to_a_path_is_record_routed() {
     let sent = rig.feed(ALICE, request("INVITE", "sip:carol@office.example", "c5"));
     assert!(of(&sent, "INVITE")[0].header("Record-Route").contains(SAS));
 }
+
+/// RFC 3261 19.1.4: schemes are the same in whatever case.
+#[test]
+fn an_address_of_record_in_capitals_has_gruus() {
+    let mut rig = Rig::lost();
+    let ok = rig.feed_one(BOB, reg(1).replace("To: <sip:", "To: <SIP:"));
+    assert_eq!(ok.brief(), format!("200 {BOB}"));
+    let public = param(&ok, BOB, "pub-gruu").unwrap();
+    assert!(public.eq_ignore_ascii_case(PUBLIC), "{public}");
+    assert_eq!(message(&mut rig, &public).brief(), format!("MESSAGE {BOB}"));
+}
