@@ -85,8 +85,9 @@ impl Proxy {
                 if !branch.is_abandoned && !follows {
                     best::keep(context, response);
                     if status >= 600 {
-                        // 16.7 step 5: a 6xx ends the search.
+                        // 16.7 step 5: a 6xx ends the search, by other flows of an instance as well.
                         context.groups.clear();
+                        context.branches.iter_mut().for_each(|branch| branch.target.others.clear());
                         cancel_all(ctx, transactions, context, &format!("SIP;cause={status}"));
                     }
                 }

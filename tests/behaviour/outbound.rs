@@ -424,3 +424,20 @@ fn a_stun_keep_alive_is_told_where_it_came_from() {
     answer[0] = 1;
     assert!(tell(answer).iter().all(|action| !matches!(action, Action::Send { .. })));
 }
+
+/// RFC 3261 16.7 step 5: after a 6xx no new branch, nor another flow of who has not been reached.
+#[test]
+fn after_a_6xx_no_other_flow_is_tried() {
+    let mut rig = lost_with_tcp();
+    let flows = [connect(&mut rig, 1, 1), connect(&mut rig, 2, 2)];
+    let carol = register("bob", CAROL, &format!("Contact: <sip:bob@{CAROL}>\r\nExpires: 600\r\n"), 3);
+    assert_eq!(rig.feed_one(CAROL, carol).brief(), format!("200 {CAROL}"));
+    let sent = rig.feed(ALICE, request("INVITE", BOB_URI, "c1"));
+    let to_carol = one(&sent, &format!("INVITE {CAROL}")).clone();
+    let by = of(&sent, "INVITE").iter().find(|sent| flows.contains(&sent.flow)).unwrap().flow;
+    rig.feed(CAROL, to_carol.answer(603, ""));
+    let mut sent = rig.close(by);
+    sent.extend(rig.run(secs(40)));
+    assert!(of(&sent, "INVITE").is_empty(), "{:?}", briefs(&sent));
+    one(&sent, &format!("603 {ALICE}"));
+}
