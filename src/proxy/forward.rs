@@ -269,7 +269,7 @@ pub(crate) fn loop_hash(request: &Request, source: Source) -> Token {
 }
 
 /// The branches of the Vias that we once added to `request`, latest first.
-fn own_branches<'a>(request: &'a Request, flows: &Flows) -> impl Iterator<Item = &'a str> {
+pub(super) fn own_branches<'a>(request: &'a Request, flows: &Flows) -> impl Iterator<Item = &'a str> {
     request.vias().skip(1).flatten().filter_map(|via| {
         let ours = via.sent_by.socket_addr(5060).is_some_and(|address| flows.is_local(address));
         via.branch().filter(|branch| ours && branch.len() == BRANCH_LEN)

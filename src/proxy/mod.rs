@@ -17,7 +17,7 @@ use crate::message::{Fault, Request, ResponseBuilder};
 use crate::routing::{Hop, Source, Target};
 use crate::time::{Instant, Timers};
 use crate::transaction::{ClientId, LIFETIME, Outgoing, Owner, ServerId, Slab, SlabId, Transactions};
-use crate::transport::{Ctx, Peer};
+use crate::transport::{Ctx, Flows, Peer};
 use crate::upstream::TargetId;
 use bytes::Bytes;
 use cancel::{cancel_all, cancel_branch};
@@ -26,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub(crate) use context::{Patience, Plan};
+use forward::own_branches;
 pub(crate) use forward::{breadth_of, forward, is_loop, own_branch};
 
 /// Timer C: above three minutes (RFC 3261 16.6 step 11).
@@ -160,6 +161,30 @@ impl Proxy {
     pub(crate) fn is_live(&self, id: ContextId, client: ClientId) -> bool {
         let branch = self.contexts.get(id.0).and_then(|context| context.branch(client));
         branch.is_some_and(|branch| !branch.is_abandoned)
+    }
+
+    /// Whether the request of `id` waits for its final response.
+    pub(crate) fn is_open(&self, id: ContextId) -> bool {
+        self.contexts.get(id.0).is_some_and(|context| !context.is_answered)
+    }
+
+    /// The requests that wait for their final response, passed us before, as `branch`, and have come by a proxy of the set since.
+    pub(crate) fn open_behind(&self, branch: &str, flows: &Flows) -> impl Iterator<Item = ServerId> {
+        let comes_by_proxy =
+            |context: &&ResponseContext| !context.is_answered && context.plan.source == Source::Proxy;
+        let is_behind =
+            move |context: &&ResponseContext| own_branches(&context.request, flows).any(|own| own == branch);
+        let contexts = self.contexts.iter().map(|(_, context)| context);
+        contexts.filter(comes_by_proxy).filter(is_behind).map(|context| context.server)
+    }
+
+    /// The INVITEs to proxies of the set that wait for their final responses on behalf of `server`.
+    pub(crate) fn invites_to_proxies(&self, server: ServerId, transactions: &Transactions) -> Vec<Request> {
+        let context = self.by_server.get(&server).and_then(|id| self.contexts.get(id.0));
+        let branches = context.map(|context| context.branches.as_slice()).unwrap_or_default();
+        let to_proxies = branches.iter().filter(|branch| branch.hop().proxy().is_some());
+        let invites = to_proxies.filter_map(|branch| transactions.invite_request(branch.client));
+        invites.map(|(invite, _)| invite).collect()
     }
 
     /// The contexts that a proxy of the set has left without a response so far.

@@ -1,6 +1,7 @@
 //! From a datagram to a request or response that somebody waits for.
 
 use super::relay::Arrival;
+use super::shortcut::MOST_PASSAGES;
 use super::{Actions, Sas};
 use crate::config::{Config, SurvivabilityMode};
 use crate::headers::{HeaderName, Method, delta_seconds};
@@ -42,7 +43,7 @@ impl Sas {
         let limits = ParseLimits::new(limits.max_message, limits.max_headers);
         match Message::parse_within(data, &limits) {
             Ok(Message::Request(request)) => self.on_request(request, from, out),
-            Ok(Message::Response(response)) => self.on_response(&response, from, out),
+            Ok(Message::Response(response)) => self.on_response(&response, MOST_PASSAGES, from, out),
             Err(_) => self.on_dropped(from, out),
         }
     }
@@ -295,6 +296,7 @@ impl Sas {
         let ok = ResponseBuilder::new(&request, from.address, 200, early.as_deref().unwrap_or(tag.as_str()));
         self.transactions.respond(&mut self.world.ctx(out), server, 200, ok.finish_or_500());
         self.proxy.cancel(&mut self.world.ctx(out), &mut self.transactions, invite, &request);
+        self.cancel_past_dead_proxy(invite, &request, out);
     }
 
     /// 16.10: a CANCEL of nothing that we know is forwarded "statelessly", since the call may have gone there before our time. What
@@ -346,7 +348,8 @@ impl Sas {
         fault.answer(request, from.address, tag.as_str()).finish_or_500()
     }
 
-    fn on_response(&mut self, response: &Response, from: Peer, out: &mut Actions) {
+    /// `passages`: how many of ours may be found behind dead proxies in its Vias.
+    fn on_response(&mut self, response: &Response, passages: usize, from: Peer, out: &mut Actions) {
         // RFC 3261 18.1.2: a response whose topmost Via is not ours "MUST be silently discarded".
         let via = response.top_via().ok();
         let own_via = via.as_ref().is_some_and(|via| {
@@ -357,8 +360,10 @@ impl Sas {
         if !is_sound && super::watch::probe_of(response).is_none() {
             return self.on_dropped(from, out);
         }
-        if let Some(shortened) = self.past_dead_proxy(response) {
-            self.on_response(&shortened, from, out);
+        // A refusal counts once all that ring for this passage have refused (RFC 3261 16.7 step 5).
+        let is_refusal = response.status() >= 300;
+        if !is_refusal {
+            self.pass_by_dead_proxy(response, passages, from, out);
         }
         match self.transactions.on_response(&mut self.world.ctx(out), response, via.as_ref()) {
             ResponseMatch::Absorbed => {}
@@ -376,10 +381,14 @@ impl Sas {
                     }
                 }
                 let targets = self.redirected(context, client, response);
+                let was_open = self.proxy.is_open(context);
                 let (ctx, transactions) = (&mut self.world.ctx(out), &mut self.transactions);
                 let silence = self.proxy.on_response(ctx, transactions, context, client, response, targets);
                 if let Some(silence) = silence {
                     self.on_silence(silence, out);
+                }
+                if is_refusal && was_open && !self.proxy.is_open(context) {
+                    self.pass_by_dead_proxy(response, passages, from, out);
                 }
             }
             ResponseMatch::Stray => match super::watch::probe_of(response) {
@@ -392,6 +401,12 @@ impl Sas {
                 }
                 None => self.on_dropped(from, out),
             },
+        }
+    }
+
+    fn pass_by_dead_proxy(&mut self, response: &Response, passages: usize, from: Peer, out: &mut Actions) {
+        if let Some((shortened, left)) = self.past_dead_proxy(response).zip(passages.checked_sub(1)) {
+            self.on_response(&shortened, left, from, out);
         }
     }
 

@@ -2,12 +2,18 @@
 //!
 //! A call from phone to phone by way of the proxy passes us twice, and what the callee answers goes back through the proxy, which is
 //! dead: one would pick up and the other hear it ring for ever. So the answer to an INVITE is taken past the proxy, from the Via of
-//! our second passage to that of our first, as requests in a dialog are taken past dead hops of their route.
+//! our second passage to that of our first, as requests in a dialog are taken past dead hops of their route; and so is the caller's
+//! CANCEL, the other way.
 
-use super::Sas;
+use super::{Actions, Sas};
 use crate::headers::HeaderName;
-use crate::message::{Edits, Message, Response};
+use crate::message::{Edits, Message, Request, Response};
 use crate::mode::State;
+use crate::transaction::ServerId;
+
+/// So many passages of one call are taken past dead proxies: two phones, and a few diversions. Who makes up more Vias has a response of
+/// its own read no more often than that.
+pub(super) const MOST_PASSAGES: usize = 4;
 
 impl Sas {
     /// `response`, which came for our second passage, as it would come back from the proxy for our first; none if there is none, it has
@@ -36,7 +42,12 @@ impl Sas {
             let via = via.ok()?;
             via.sent_by.socket_addr(5060).is_some_and(is_ours).then_some(via)
         })?;
-        if !self.transactions.hears_invite(ours.branch()?) {
+        let branch = ours.branch()?;
+        if !self.transactions.hears_invite(branch) {
+            return None;
+        }
+        // The proxy may have sent the call to several phones: of those the others may yet answer (RFC 3261 16.7 step 6).
+        if response.status() >= 300 && self.proxy.open_behind(branch, flows).next().is_some() {
             return None;
         }
         let mut edits = Edits::new(response);
@@ -44,6 +55,20 @@ impl Sas {
         match Message::parse(edits.finish()) {
             Ok(Message::Response(response)) => Some(response),
             Ok(Message::Request(_)) | Err(_) => None,
+        }
+    }
+
+    /// The INVITE `invite` is cancelled. No dead proxy passes that on, and those that it has sent the call to would ring on.
+    pub(super) fn cancel_past_dead_proxy(&mut self, invite: ServerId, cancel: &Request, out: &mut Actions) {
+        if self.mode.state() != State::Emergency {
+            return;
+        }
+        for sent in self.proxy.invites_to_proxies(invite, &self.transactions) {
+            let branch = sent.top_branch().unwrap_or_default();
+            let behind: Vec<_> = self.proxy.open_behind(branch, &self.world.flows).collect();
+            for server in behind {
+                self.proxy.cancel(&mut self.world.ctx(out), &mut self.transactions, server, cancel);
+            }
         }
     }
 }

@@ -65,3 +65,80 @@ fn an_answer_to_a_call_of_the_proxys_own_goes_nowhere_else() {
     rig.run(secs(10));
     assert_eq!(rig.feed_one(BOB, second.answer(200, "")).brief(), format!("200 {PROXY}"));
 }
+
+/// One refuses, the other has yet to answer (RFC 3261 16.7 step 5), wherever the call was forked.
+#[test]
+fn a_refusal_counts_when_nobody_rings_any_more() {
+    for (forked_here, second_answer) in [(true, 200), (true, 486), (false, 200), (false, 486)] {
+        let mut rig = Rig::new();
+        rig.bind("bob", BOB);
+        rig.bind("bob", CAROL);
+        let first =
+            one(&rig.feed(ALICE, request("INVITE", BOB_URI, "c1")), &format!("INVITE {PROXY}")).clone();
+        let via = format!("Via: {}", first.header("Via"));
+        let back = |uri: &str, branch: &str| {
+            let vias = format!("Via: SIP/2.0/UDP {PROXY};branch=z9hG4bK{branch}\r\n{via}");
+            first.text.replacen(&via, &vias, 1).replacen(BOB_URI, uri, 1)
+        };
+        let sent = if forked_here {
+            rig.feed(PROXY, back(BOB_URI, "p1"))
+        } else {
+            let mut sent = rig.feed(PROXY, back(&format!("sip:bob@{BOB}"), "p1"));
+            sent.extend(rig.feed(PROXY, back(&format!("sip:bob@{CAROL}"), "p2")));
+            sent
+        };
+        let to_bob = one(&sent, &format!("INVITE {BOB}")).clone();
+        let to_carol = one(&sent, &format!("INVITE {CAROL}")).clone();
+        rig.feed(BOB, to_bob.answer(180, ""));
+        rig.feed(CAROL, to_carol.answer(180, ""));
+        rig.feed(PROXY, first.answer(180, ""));
+        rig.cut();
+        rig.run(secs(10));
+        assert_eq!(rig.sas.state(), State::Emergency);
+        assert_eq!(to_alice(&rig.feed(BOB, to_bob.answer(486, ""))), [""; 0], "{forked_here}");
+        let sent = rig.feed(CAROL, to_carol.answer(second_answer, ""));
+        assert_eq!(to_alice(&sent), [format!("{second_answer} {ALICE}")], "{forked_here}");
+        rig.feed(ALICE, same_transaction(&request("INVITE", BOB_URI, "c1"), "ACK"));
+        rig.drain();
+    }
+}
+
+/// Bob knows the Vias of the call, and writes them as often as a datagram takes.
+#[test]
+fn made_up_passages_are_few() {
+    let mut rig = Rig::new();
+    let (_, second) = ringing(&mut rig);
+    rig.cut();
+    rig.run(secs(10));
+    let vias = second.all("Via");
+    let (proxy, ours) = (format!("SIP/2.0/UDP {PROXY}"), vias[2]);
+    let passages = format!("{proxy},{ours},").repeat(500);
+    let answer = second.answer(180, "");
+    let again = answer.replacen(&format!("Via: {}", vias[1]), &format!("Via: {passages}{}", vias[1]), 1);
+    assert!(again.len() > 40_000, "{}", again.len());
+    assert!(rig.feed(BOB, again).len() <= 6);
+}
+
+/// RFC 3261 16.10: the CANCEL goes where the INVITE went, and what that brings comes back.
+#[test]
+fn who_hangs_up_is_heard_past_the_lost_proxy() {
+    let mut rig = Rig::new();
+    let (_, second) = ringing(&mut rig);
+    rig.cut();
+    rig.run(secs(10));
+    let sent = rig.feed(ALICE, same_transaction(&request("INVITE", BOB_URI, "c1"), "CANCEL"));
+    one(&sent, &format!("200 {ALICE}"));
+    let cancel = one(&sent, &format!("CANCEL {BOB}")).clone();
+    rig.feed(BOB, cancel.answer(200, ""));
+    assert_eq!(to_alice(&rig.feed(BOB, second.answer(487, ""))), [format!("487 {ALICE}")]);
+    rig.feed(ALICE, same_transaction(&request("INVITE", BOB_URI, "c1"), "ACK"));
+    rig.drain();
+}
+
+#[test]
+fn while_the_proxy_is_there_hanging_up_is_its_business_too() {
+    let mut rig = Rig::new();
+    ringing(&mut rig);
+    let sent = rig.feed(ALICE, same_transaction(&request("INVITE", BOB_URI, "c1"), "CANCEL"));
+    assert_eq!(briefs(&sent), [format!("200 {ALICE}"), format!("CANCEL {PROXY}")]);
+}
