@@ -26,7 +26,7 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
     if query.request.method() == Method::Invite
         && let Some(number) = view.config.emergency_number(&uri)
     {
-        return emergency_call(query, view, &uri, number, reasons);
+        return emergency_call(query, view, &uri, number, true, reasons);
     }
     match flow::decide(query, view) {
         ByToken::Silent => {}
@@ -140,13 +140,14 @@ pub(super) fn all_routes(query: &Query<'_>) -> usize {
     query.request.values(HeaderName::Route).count()
 }
 
-/// To the gateways in their order, then to what the routing table, the redundant SAS and the proxies are: an emergency call takes any
-/// route that exists.
+/// To the gateways in their order, then to what the routing table, the redundant SAS and, if `to_proxies`, the proxies are: an emergency
+/// call takes any route that exists.
 fn emergency_call(
     query: &Query<'_>,
     view: &View<'_>,
     uri: &Uri<'_>,
     number: &str,
+    to_proxies: bool,
     mut reasons: Reasons,
 ) -> Decision {
     reasons.push(Reason::IsEmergencyNumber);
@@ -158,9 +159,12 @@ fn emergency_call(
     let plain = Uri::parse(&plain).ok().filter(|plain| uri.user() != plain.user());
     let plain = plain.as_ref().unwrap_or(uri);
     let mut groups = gateways(query, view, plain, &mut reasons);
-    groups.extend(table::emergency_hops(query, view, number, plain));
+    let by_table = table::emergency_hops(query, view, number, plain);
+    let (by_table, at_last) =
+        if table::in_force(query, view) { (by_table, Vec::new()) } else { (Vec::new(), by_table) };
+    groups.extend(by_table);
     groups.extend(redundant_sas(query, view, plain, &mut reasons));
-    if query.source != Source::Proxy {
+    if query.source != Source::Proxy && to_proxies {
         let proxies = view.config.proxies().len();
         let reachable: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
         // A proxy that is believed lost is still a route where there is no other.
@@ -168,6 +172,7 @@ fn emergency_call(
             if groups.is_empty() && reachable.is_empty() { (0..proxies).collect() } else { reachable };
         groups.extend(order.into_iter().flat_map(|index| Target::proxy(index, uri, view)));
     }
+    groups.extend(at_last);
     if groups.is_empty() {
         return decision(Outcome::Answer(404), Step::EmergencyNumber, reasons, 0);
     }
@@ -297,6 +302,13 @@ fn serve(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Reasons
     }
     let manipulated = manipulated(query, view, uri, &mut reasons);
     let uri = manipulated.as_deref().and_then(|text| Uri::parse(text).ok()).unwrap_or(*uri);
+    // Who dials 9 911 calls 911: no prefix again, and no row that rejects. The proxies have been asked, or are lost.
+    if manipulated.is_some()
+        && method == Method::Invite
+        && let Some(number) = view.config.emergency_number(&uri)
+    {
+        return emergency_call(query, view, &uri, number, false, reasons);
+    }
     if let Some(found) = database(query, view, &uri, &mut reasons) {
         return found;
     }

@@ -81,7 +81,7 @@ pub(super) fn look_up_with(
     })
 }
 
-/// All addresses that rows in force have for an emergency call: it takes any route that exists.
+/// All addresses that rows have for an emergency call: it takes any route that exists, and that of a row for the other state at last.
 ///
 /// `number`: as it is listed, which rows are held against; `uri`: what goes out.
 pub(super) fn emergency_hops(
@@ -91,7 +91,7 @@ pub(super) fn emergency_hops(
     uri: &Uri<'_>,
 ) -> Vec<Vec<Target>> {
     let table = view.config.routing_table();
-    if table.is_empty() || !in_force(query, view) {
+    if table.is_empty() {
         return Vec::new();
     }
     let method = Method::Invite;

@@ -340,8 +340,8 @@ impl Sas {
             return None;
         }
         let decision = decide(&self.query(&request, from, source, true), &self.view());
-        // An emergency call has tried every route by now.
-        if decision.step == Step::EmergencyNumber {
+        // An emergency call has tried every route by now, unless its number has only come of manipulation.
+        if decision.step == Step::EmergencyNumber && self.is_emergency_call(&request) {
             return if self.proxy.is_pending(context) { None } else { self.unreachable(context, out) };
         }
         if waits && matches!(decision.outcome, Outcome::Answer(status) if status != 200) {

@@ -2,6 +2,7 @@
 
 use crate::rig::*;
 use sip_survivability::Notice;
+use sip_survivability::config::Route;
 use sip_survivability::mode::State;
 
 /// Its name is unknown to the DNS.
@@ -34,6 +35,24 @@ fn an_emergency_call_that_no_route_could_take_is_told() {
     assert_eq!(briefs(&sent), [format!("480 {ALICE}")]);
     assert!(rig.notices.iter().any(|notice| matches!(notice, Notice::EmergencyCallFailed { .. })));
     rig.feed(ALICE, same_transaction(&request("INVITE", "sip:911@office.example", "e1"), "ACK"));
+    rig.drain();
+}
+
+/// Where a row carries 911 in the emergency state alone, and the proxy is lost, but not yet known to be.
+#[test]
+fn an_emergency_call_that_the_proxy_leaves_unanswered_takes_a_row_of_the_table() {
+    const TRUNK: &str = "192.0.2.30:5060";
+    let mut rig = Rig::with(|settings| {
+        settings.sas.default_gateway.clear();
+        settings.routes = vec![Route::new("sip:192.0.2.30".parse().unwrap())];
+    });
+    rig.cut();
+    let sent = rig.feed(ALICE, request("INVITE", "sip:911@office.example", "e1"));
+    one(&sent, &format!("INVITE {PROXY}"));
+    let sent = rig.run(secs(5));
+    let invite = one(&sent, &format!("INVITE {TRUNK}")).clone();
+    assert_eq!(invite.uri(), "sip:911@192.0.2.30");
+    assert_eq!(rig.feed_one(TRUNK, invite.answer(200, "")).brief(), format!("200 {ALICE}"));
     rig.drain();
 }
 

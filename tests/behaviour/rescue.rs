@@ -2,6 +2,7 @@
 
 use crate::rig::*;
 use sip_survivability::Notice;
+use sip_survivability::config::{InboundManipulation, ManipulationRule};
 use sip_survivability::mode::State;
 
 const BOB_URI: &str = "sip:bob@office.example";
@@ -358,4 +359,19 @@ fn a_flapping_proxy_does_not_ring_a_phone_twice() {
         sent.extend(rig.run(millis(3700)));
     }
     one(&sent, &format!("INVITE {BOB}"));
+}
+
+/// With the number that manipulation makes of it, which only the emergency rules do.
+#[test]
+fn a_call_whose_number_is_manipulated_into_an_emergency_number_is_rescued() {
+    let mut rig = Rig::with(|settings| {
+        let mut rule = ManipulationRule::default();
+        rule.manipulation.remove_from_left = 1;
+        settings.sas.inbound_manipulation = InboundManipulation::Emergency;
+        settings.inbound_manipulation_rules = vec![rule];
+    });
+    rig.cut();
+    one(&rig.feed(ALICE, request("INVITE", "sip:9911@office.example", "e9")), &format!("INVITE {PROXY}"));
+    let sent = rig.run(secs(5));
+    assert_eq!(one(&sent, &format!("INVITE {GATEWAY}")).uri(), format!("sip:911@{GATEWAY}"));
 }

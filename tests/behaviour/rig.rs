@@ -167,7 +167,7 @@ impl Rig {
         settings.sas.emergency_numbers = vec!["911".to_owned()];
         settings.domains = vec!["office.example".to_owned()];
         change(&mut settings);
-        if settings.sas.default_gateway.is_empty() {
+        if settings.sas.default_gateway.is_empty() && settings.routes.is_empty() {
             // Else it would be refused: nothing would carry the calls.
             settings.sas.emergency_numbers.clear();
         }

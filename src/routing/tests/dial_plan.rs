@@ -252,6 +252,24 @@ fn inbound_manipulation_rewrites_the_number_in_emergency_by_the_first_rule_that_
     assert_eq!(rig.route(Normal, ALICE, &invite("5551234")), "proxy: as it came at 192.0.2.1:5060");
 }
 
+/// A prefixed 911 is dangerous (`sas.md` 4.4), and so is one that a row rejects, whether it was dialled or came of manipulation.
+#[test]
+fn a_number_that_manipulation_makes_an_emergency_number_is_one() {
+    let rig = Rig::with(|settings| {
+        let mut rule = ManipulationRule::default();
+        rule.columns.destination_user = "9".parse().unwrap();
+        rule.manipulation.remove_from_left = 1;
+        settings.sas.inbound_manipulation = InboundManipulation::Emergency;
+        settings.inbound_manipulation_rules = vec![rule];
+        settings.sas.emergency_prefix = "9".into();
+        settings.routes = vec![row("*", "reject:403")];
+    });
+    assert_eq!(rig.emergency("9911"), "emergency_number: sip:911@192.0.2.9 at 192.0.2.9:5060");
+    assert_eq!(rig.emergency("9912"), "routing_table: 403");
+    let message = initial("MESSAGE", "sip:9911@office.example");
+    assert_eq!(rig.route(Emergency, ALICE, &message), "routing_table: 403");
+}
+
 fn extensions() -> Rig {
     Rig::with(|settings| settings.registration_manipulation.leave_from_right = 4)
 }
