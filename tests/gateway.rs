@@ -12,6 +12,9 @@
 mod baresip;
 #[path = "gateway/connections.rs"]
 mod connections;
+#[cfg(unix)]
+#[path = "gateway/journal.rs"]
+mod journal;
 #[path = "gateway/line.rs"]
 mod line;
 #[path = "gateway/names.rs"]

@@ -16,6 +16,8 @@ mod entrance;
 mod error_queue;
 #[path = "../examples/gateway/feed.rs"]
 mod feed;
+#[path = "../examples/gateway/journal.rs"]
+mod journal;
 #[path = "../examples/gateway/json.rs"]
 mod json;
 #[path = "../examples/gateway/listen.rs"]

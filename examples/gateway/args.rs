@@ -47,6 +47,9 @@ A configuration, with the defaults of some of its keys; only listen.udp must be 
   # destination_user = \"9\"             # begins with 9
   # to = \"sip:192.0.2.30\"
 
+  # [journal]                          # all that comes in, for examples/replay; messages as they came, so keep it safe
+  # file = \"outage.journal\"          # beside this file; one that is there is kept, and the new one gets a number
+
   # [auth]                             # absent: in emergency anybody registers and calls
   # users = \"users.htdigest\"         # user:realm:HA1 or user:realm:SHA-256:HA1, beside this file
 ";

@@ -8,7 +8,7 @@ use sip_survivability::config::{Config, Settings, SurvivabilityMode};
 use sip_survivability::transport::Transport;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// What is served without a file.
@@ -32,6 +32,10 @@ pub(crate) struct Site {
     /// Name servers; none: those of the system.
     pub(crate) dns: Vec<SocketAddr>,
     pub(crate) config: Config,
+    /// Where all that the core is told is written down.
+    pub(crate) journal: Option<PathBuf>,
+    /// The file as the journal shows it: see [`without_secrets`].
+    pub(crate) about: String,
     pub(crate) is_built_in: bool,
     /// What an error starts with: the file's name.
     source: String,
@@ -84,6 +88,8 @@ pub(crate) fn built_in() -> Result<Site, String> {
         listen: Listen { udp: here.clone(), tcp: here, ..Listen::default() },
         dns: Vec::new(),
         config: settings.validate().map_err(|error| error.to_string())?,
+        journal: None,
+        about: String::new(),
         is_built_in: true,
         source: String::new(),
     })
@@ -109,6 +115,7 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> String {
 
 /// `folder`: the one that the file lies in, where the files that it names are.
 fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
+    let about = without_secrets(table.clone());
     let mut file = Section::file(table);
     let mut settings = Settings::default();
 
@@ -122,12 +129,25 @@ fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     keys.set("servers", &mut dns)?;
     keys.finish()?;
 
+    let (mut keys, mut path) = (file.section("journal")?, String::new());
+    keys.set("file", &mut path)?;
+    keys.finish()?;
+    let journal = Some(path).filter(|path| !path.is_empty()).map(|path| folder.join(path));
+
     settings::read(&mut file, folder, &mut settings)?;
     file.finish()?;
 
     let config = settings.validate()?;
     listen.check(&config)?;
-    Ok(Site { listen, dns, config, is_built_in: false, source })
+    Ok(Site { listen, dns, config, journal, about, is_built_in: false, source })
+}
+
+/// The file's keys and values as text, without the flow secret and without comments, in which one may stand as well.
+fn without_secrets(mut table: Table) -> String {
+    if let Some(sas) = table.get_mut("sas").and_then(toml::Value::as_table_mut) {
+        sas.remove("flow_secret");
+    }
+    table.to_string()
 }
 
 #[cfg(test)]
@@ -164,6 +184,8 @@ mod tests {
             advertise = "203.0.113.5"
             domains = ["branch.example"]
             names = ["sip:sas.branch.example:5080"]
+            [journal]
+            file = "outage.journal"
             [proxy_set]
             targets = ["sip:192.0.2.1", "sip:192.0.2.2:5062"]
             keepalive = false
@@ -254,6 +276,11 @@ mod tests {
         let site = site.unwrap_or_else(|wrong| panic!("{wrong}"));
         assert_eq!((site.listen.udp.len(), site.listen.streams().count()), (2, 3));
         assert_eq!(site.local_address(site.listen.udp[0]), "203.0.113.5:5080".parse().unwrap());
+
+        assert_eq!(site.journal.as_deref(), Some(Path::new("outage.journal")));
+        // What the journal says is the same configuration, but for the secret.
+        assert!(site.about.contains("redundant_sas") && !site.about.contains("secret"), "{}", site.about);
+        assert!(read_text(&site.about).is_ok());
 
         let mut expected = Settings::default();
         expected.domains = vec!["branch.example".into()];

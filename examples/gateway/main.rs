@@ -14,6 +14,7 @@
 //! 4. ask for its next deadline.
 //!
 //! Standard output carries one JSON object a line for each notice (`json.rs`), standard error the log (`words.rs`).
+//! With `[journal] file = ".."` all that the core is told is kept (`journal.rs`), for `examples/replay` to look at.
 
 #![expect(clippy::disallowed_methods, reason = "this is the caller: clocks, sockets and threads live here")]
 
@@ -26,6 +27,7 @@ mod entrance;
 #[cfg(target_os = "linux")]
 mod error_queue;
 mod feed;
+mod journal;
 mod json;
 mod listen;
 mod local;
@@ -46,6 +48,7 @@ use dns::{Answers, Dns};
 use drops::Drops;
 use entrance::Entrance;
 use feed::Feed;
+use journal::Journal;
 use signals::Signals;
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Transport};
@@ -144,6 +147,9 @@ async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> Ex
         // Sockets that always have more would keep this task from ever waiting, and so the signals from being seen.
         tokio::task::yield_now().await;
     }
+    if let Some(journal) = gateway.journal {
+        journal.finish();
+    }
     gateway.feed.finish();
     ExitCode::SUCCESS
 }
@@ -178,6 +184,8 @@ struct Gateway {
     overrun: Drops,
     dns: Option<Dns>,
     feed: Feed,
+    /// None where none is kept, or it has ended.
+    journal: Option<Journal>,
     start: std::time::Instant,
 }
 
@@ -192,6 +200,8 @@ impl Gateway {
         let (connections, arrivals) = Connections::new(site.listen.authorities.clone());
         let locals: Vec<_> =
             ports.iter().map(|port| (port.flow(), site.local_address(port.bound()))).collect();
+        let path = site.journal.as_deref();
+        let journal = path.and_then(|path| Journal::start(path, &site.about, seed, Instant::ZERO));
         let mut gateway = Self {
             sas: Sas::new(site.config, seed, Instant::ZERO),
             actions: Actions::new(),
@@ -202,6 +212,7 @@ impl Gateway {
             overrun: Drops::default(),
             dns,
             feed: Feed::to_stdout(),
+            journal,
             start: std::time::Instant::now(),
         };
         for (flow, local) in locals {
@@ -225,6 +236,9 @@ impl Gateway {
         self.events.push_back(event);
         while let Some(event) = self.events.pop_front() {
             let (now, mut actions) = (self.now(), std::mem::take(&mut self.actions));
+            if let Some(journal) = &mut self.journal {
+                journal.append(now, &event);
+            }
             self.sas.handle_into(now, event, &mut actions);
             for action in actions.drain() {
                 self.carry_out(now, action);
@@ -310,6 +324,7 @@ impl Gateway {
             self.tell(Event::Tick);
         }
         self.send_gathered();
+        self.journal = self.journal.take().and_then(Journal::end_turn);
     }
 
     /// Waits for the core's next deadline; for ever if there is none.

@@ -1,5 +1,7 @@
-//! The calls of a capture as ladder diagrams: a lifeline for each address, an arrow for each message.
+//! The calls of a capture as ladder diagrams: a lifeline for each address, an arrow for each message. A call between more
+//! parties than fit beside one another is a list.
 
+use crate::lifelines::{Lifelines, MARGIN, MAX_LIFELINES};
 use crate::output::{Finding, Hop, Place};
 use crate::paint::{Paint, Shade};
 use crate::pretty::{faults, plain};
@@ -10,13 +12,6 @@ use std::net::SocketAddr;
 
 /// Bytes that are kept before the diagrams are drawn, finished or not.
 const MAX_KEPT: usize = 64 * 1024 * 1024;
-
-/// Lifelines that fit beside one another. A call between more is a list.
-const MAX_LIFELINES: usize = 6;
-
-/// How far apart lifelines are at least, and where the first one stands.
-const MIN_GAP: usize = 34;
-const MARGIN: usize = 18;
 
 #[derive(Default)]
 pub(crate) struct Ladder {
@@ -80,9 +75,7 @@ impl Ladder {
 impl Call {
     pub(crate) fn draw(&self, paint: Paint) -> String {
         let names: Vec<_> = self.parties.iter().map(ToString::to_string).collect();
-        let longest = names.iter().map(String::len).max().unwrap_or_default();
-        let gap = MIN_GAP.max(longest + 4);
-        let ladder = (names.len() <= MAX_LIFELINES).then_some(Lifelines { count: names.len(), gap });
+        let ladder = Lifelines::under(&names);
         let mut text = format!("{}\n", paint.shade(Shade::Bold, &plain(&self.title)));
         // Writing to a String cannot fail.
         if let Some(lifelines) = &ladder {
@@ -143,58 +136,5 @@ const fn shade(report: &Report<'_>) -> Option<Shade> {
         (_, Some(200..300)) => Some(Shade::Green),
         (_, Some(300..)) => Some(Shade::Yellow),
         (_, _) => None,
-    }
-}
-
-/// Parallel lines that arrows go between.
-struct Lifelines {
-    count: usize,
-    gap: usize,
-}
-
-impl Lifelines {
-    /// The names, each over its line.
-    fn heads(&self, names: &[String]) -> String {
-        let mut line = vec![' '; MARGIN];
-        for (number, name) in names.iter().enumerate() {
-            put(&mut line, MARGIN + number * self.gap - name.len().min(MARGIN) / 2, name);
-        }
-        line.iter().collect()
-    }
-
-    fn arrow(&self, from: usize, to: usize, label: &str) -> String {
-        let mut line = Vec::new();
-        for number in 0..self.count {
-            put(&mut line, number * self.gap, "│");
-        }
-        let (low, high) = (from.min(to) * self.gap, from.max(to) * self.gap);
-        if low == high {
-            put(&mut line, low + 2, &format!("↺ {label} "));
-            return line.iter().collect();
-        }
-        for place in line.iter_mut().take(high).skip(low + 1) {
-            *place = if *place == '│' { '┼' } else { '─' };
-        }
-        // The label stands next to the sender.
-        let room = high - low - 7;
-        let is_cut = label.chars().count() > room;
-        let label: String = label.chars().take(room).collect();
-        let label = format!(" {label}{}", if is_cut { "… " } else { " " });
-        let at = if from < to { low + 2 } else { high - 1 - label.chars().count() };
-        put(&mut line, at, &label);
-        if from < to {
-            put(&mut line, high - 1, ">")
-        } else {
-            put(&mut line, low + 1, "<")
-        }
-        line.iter().collect()
-    }
-}
-
-/// Writes over what stands in `line`, and on behind its end.
-fn put(line: &mut Vec<char>, at: usize, text: &str) {
-    line.resize(line.len().max(at + text.chars().count()), ' ');
-    for (place, c) in line.iter_mut().skip(at).zip(text.chars()) {
-        *place = c;
     }
 }

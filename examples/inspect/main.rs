@@ -11,12 +11,13 @@
 //! - `verdict`: what is wrong with a message
 //! - `stream`: messages out of files, whole or one after another
 //! - `capture`, `network`, `tcp`: messages out of captures: packets, what they carry, connections put together again
-//! - `output`, with `pretty` and `ladder`: the lines, and what people read instead
+//! - `output`, with `pretty`, `ladder` and `lifelines`: the lines, and what people read instead
 
 mod args;
 mod capture;
 mod inputs;
 mod ladder;
+mod lifelines;
 mod network;
 mod output;
 #[path = "../outage/paint.rs"]

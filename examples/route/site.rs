@@ -75,6 +75,7 @@ impl Site {
         keys.set("domains", &mut settings.domains)?;
         keys.set("names", &mut settings.names)?;
         let _ = file.section("dns")?;
+        let _ = file.section("journal")?;
         settings::read(&mut file, folder, &mut settings)?;
         file.finish()?;
         let mut local = udp.first().copied().unwrap_or_else(|| ([192, 0, 2, 10], 5080).into());

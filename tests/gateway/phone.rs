@@ -40,7 +40,7 @@ pub(crate) struct Phone {
     pub(crate) cseq: u32,
     calls: u32,
     /// What has come, to know retransmissions by.
-    seen: Vec<String>,
+    pub(crate) seen: Vec<String>,
 }
 
 impl Phone {

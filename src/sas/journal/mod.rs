@@ -25,6 +25,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! `examples/gateway` keeps one, and `examples/replay` reports from it what an outage was.
+//!
 //! # The format, version 1
 //!
 //! | part | bytes |
