@@ -239,6 +239,7 @@ impl Sas {
         let rules = Rules::proxy().as_final_recipient().seen_before(&is_loop);
         // RFC 3261 10.3: a REGISTER that we answer goes no further, so that its hops do not count.
         let is_registrar = self.mode.state() == State::Emergency
+            || self.has_unresolved_proxies_only()
             || self.world.config.sas.survivability_mode == SurvivabilityMode::AutoAnswerRegister;
         let rules = if is_registrar { rules.as_registrar() } else { rules };
         let rules = if self.lacks_tls(request, read) { rules.schemes(&["sip", "tel"]) } else { rules };
