@@ -18,6 +18,9 @@
 //!    [`Event::FlowClosed`], [`Event::Tick`].
 //! 5. Carry out the actions in their order, and go back to 3. Who only has UDP meets no [`Action::Connect`] and no [`Action::Close`].
 //!
+//! Bindings outlive a restart where [`registrar.store`](config::Registrar::store) is set: keep each [`Action::Store`], and tell them as
+//! [`Event::Restored`] behind step 2.
+//!
 //! TLS and WebSocket handshakes are the caller's: the core sees what is inside.
 //!
 //! ```

@@ -97,9 +97,9 @@ impl Registrar {
         let (stamp, name) = (binding.stamp(), self.table.hash(&binding.name()));
         let is_it = |(_, other): &(_, &Binding)| other.is_same_as(&binding);
         let before = self.table.of_user(record.key()).find(is_it).map(|(id, other)| (id, other.clone()));
-        let is_older = |other: &Binding| match other.stamp().cmp(&stamp) {
-            std::cmp::Ordering::Equal => !record.is_removal && other.rank() >= binding.rank(),
-            order => order.is_gt(),
+        let is_older = |other: &Binding| {
+            let is_as_late = || !record.is_removal && other.rank() >= binding.rank();
+            other.stamp() > stamp || (other.stamp() == stamp && is_as_late())
         };
         if self.graves.hold(name, stamp) || before.as_ref().is_some_and(|(_, other)| is_older(other)) {
             return Ok(Vec::new());
@@ -149,10 +149,8 @@ impl Registrar {
         if self.graves.is_off() {
             return;
         }
-        let stamp = match kind {
-            ChangeKind::Unbound => stamp(now, 0, binding.cseq),
-            _ => binding.stamp(),
-        };
+        let is_removed = kind == ChangeKind::Unbound;
+        let stamp = if is_removed { stamp(now, 0, binding.cseq) } else { binding.stamp() };
         self.graves.insert(self.table.hash(&binding.name()), stamp);
     }
 }
