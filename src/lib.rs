@@ -18,6 +18,9 @@
 //!    [`Event::FlowClosed`], [`Event::Tick`].
 //! 5. Carry out the actions in their order, and go back to 3. Who only has UDP meets no [`Action::Connect`] and no [`Action::Close`].
 //!
+//! Bindings outlive a restart where [`registrar.store`](config::Registrar::store) is set: keep each [`Action::Store`], and tell them as
+//! [`Event::Restored`] behind step 2.
+//!
 //! TLS and WebSocket handshakes are the caller's: the core sees what is inside.
 //!
 //! ```
@@ -108,6 +111,7 @@
 //! | 3262, 3323, 3325, 3326, 3515, 3608, 3841, 3891, 3892, 3903, 3911, 4028, 4412, 5393, 5626, 5627, 5806, 6442, 6665, 6809, 7044, 7315, 7433, 7616, 7989, 8224, 8898 | their header fields, read and written by [`headers::field`] |
 
 pub mod auth;
+mod codec;
 pub mod config;
 pub mod dialplan;
 pub mod headers;

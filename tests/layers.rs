@@ -7,11 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Who may import whom.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("slab", &[]),
     ("time", &["slab"]),
     ("rng", &[]),
     ("uri", &[]),
+    ("codec", &["uri"]),
     ("headers", &["uri"]),
     ("message", &["uri", "headers"]),
     ("auth", &["time", "rng", "uri", "headers", "message"]),
@@ -22,7 +23,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("transaction", &["slab", "time", "rng", "uri", "headers", "config", "message", "transport"]),
     ("mode", &["time", "config"]),
     ("upstream", &["time", "rng", "config", "mode"]),
-    ("registrar", &["slab", "time", "uri", "dialplan", "headers", "message", "config", "transport"]),
+    ("registrar", &["slab", "codec", "time", "uri", "dialplan", "headers", "message", "config", "transport"]),
     (
         "routing",
         &["uri", "dialplan", "headers", "message", "config", "transport", "mode", "registrar", "upstream"],
@@ -31,6 +32,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     (
         "sas",
         &[
+            "codec",
             "time",
             "rng",
             "uri",

@@ -83,13 +83,12 @@ fn a_pbx_that_was_restarted_learns_of_everyone() {
 }
 
 #[test]
-fn after_a_restart_of_ours_in_an_outage_the_phones_register_again() {
+fn a_restart_of_ours_in_an_outage_loses_no_binding() {
     each(Scenario::GatewayRestart, |outcome, what| {
         assert_eq!(outcome.emergency_calls_failed, 0, "{what}");
         assert_eq!((outcome.false_failovers, outcome.phones_not_home), (0, 0), "{what}");
         assert!(outcome.peak_register_rate <= outcome.return_rate_limit, "{what}");
-        // There is no snapshot to come back from.
-        assert!(outcome.bindings_lost <= 50, "{what}: {}", outcome.bindings_lost);
+        assert_eq!(outcome.bindings_lost, 0, "{what}: all come back from the store");
     });
 }
 

@@ -140,11 +140,5 @@ fn write_text(out: &mut String, plan: &Plan, o: &Outcome, wall: Duration) -> std
             writeln!(out, "  lost: call {number}, {:?}, {watch:?}", call.kind)?;
         }
     }
-    if plan.scenario == Scenario::GatewayRestart {
-        writeln!(
-            out,
-            "\nSAS restarts without a snapshot here: bindings come back as phones register again."
-        )?;
-    }
     Ok(())
 }

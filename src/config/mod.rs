@@ -319,6 +319,10 @@ pub struct Registrar {
     pub flow_timer: Duration,
     /// Users, besides the emergency numbers, that nobody may register as. Default: none.
     pub reserved_users: Vec<String>,
+    /// Whether each change of a binding is told as [`Action::Store`](crate::Action::Store), to be restored by
+    /// [`Event::Restored`](crate::Event::Restored) after a restart. Who is gone is remembered then, so that no older record brings them
+    /// back. Default: no.
+    pub store: bool,
 }
 
 impl Default for Registrar {
@@ -330,6 +334,7 @@ impl Default for Registrar {
             max_expires: Duration::from_hours(1),
             flow_timer: Duration::from_mins(2),
             reserved_users: Vec::new(),
+            store: false,
         }
     }
 }

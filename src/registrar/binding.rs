@@ -64,6 +64,14 @@ impl fmt::Display for Home {
     }
 }
 
+/// How long before the epoch of this core's time something was, in milliseconds, rounded up; 0: not before it. Only bindings that were
+/// restored have a past.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Past {
+    pub(super) registered: u32,
+    pub(super) updated: u32,
+}
+
 /// A contact of an address of record.
 ///
 /// All text is a copy, so that a binding never keeps the message alive that it came in. Clones share it.
@@ -85,6 +93,8 @@ pub struct Binding {
     /// `reg-id`, if there is an instance and RFC 5626 applies: one of several flows of that device. The instance and it name the
     /// binding then (section 6); without it the contact's URI does.
     pub reg_id: Option<u32>,
+    /// How long before the epoch, if it was restored.
+    pub(super) past: Past,
     /// The era of its instance's temporary GRUUs; 0 without an instance.
     pub(super) era: u64,
     /// Who sent that REGISTER, which behind a NAT is where the user can be reached.
@@ -108,6 +118,13 @@ impl Binding {
     #[must_use]
     pub fn aor(&self) -> &str {
         self.texts.aor()
+    }
+
+    /// It, with what stays of `old`, whose lifetime it renews.
+    pub(super) const fn renewing(mut self, old: &Self) -> Self {
+        self.registered_at = old.registered_at;
+        self.past.registered = old.past.registered;
+        self
     }
 
     /// Where the user can be reached.
@@ -179,10 +196,12 @@ pub enum ChangeKind {
     Unbound,
     /// Its lifetime ended.
     Expired,
+    /// It was bound in an earlier life of this branch, or by a sister node.
+    Restored,
 }
 
 impl ChangeKind {
-    /// The name in snake case: `bound`, `refreshed`, `unbound`, `expired`.
+    /// The name in snake case: `bound`, `refreshed`, `unbound`, `expired`, `restored`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -190,6 +209,7 @@ impl ChangeKind {
             Self::Refreshed => "refreshed",
             Self::Unbound => "unbound",
             Self::Expired => "expired",
+            Self::Restored => "restored",
         }
     }
 }

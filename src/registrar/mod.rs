@@ -53,6 +53,7 @@ mod refusal;
 mod reginfo;
 mod register;
 mod request;
+mod store;
 mod table;
 mod texts;
 
@@ -61,6 +62,7 @@ pub use lookup::{Named, Standing, View};
 pub use refusal::Refusal;
 pub use reginfo::{ContactEvent, ContactState};
 pub use register::{CurrentContact, Registered};
+pub use store::{Record, RecordError};
 pub use table::BindingId;
 
 use crate::config::{Config, Target};
@@ -72,16 +74,18 @@ use gruu::Mint;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
+use store::Graves;
 use table::Table;
 
 /// The database of registered users.
 ///
 /// Memory is bounded: `max_users` addresses of record, `max_contacts` bindings of each, some 4 KiB of text for each binding, and
-/// a hash of the name of as many former users.
+/// a hash of the name of as many former users; where `store` is set, of as many former bindings as well.
 #[derive(Debug)]
 pub struct Registrar {
     table: Table,
     former: Former,
+    graves: Graves,
     mint: Mint,
     max_users: usize,
     max_contacts: usize,
@@ -105,6 +109,7 @@ impl Registrar {
         Self {
             table: Table::new(secret, config.registration_manipulation),
             former: Former::new(config.registrar.max_users),
+            graves: Graves::new(if config.registrar.store { config.registrar.max_users } else { 0 }),
             mint: Mint::new(secret),
             max_users: config.registrar.max_users,
             max_contacts: config.registrar.max_contacts,
@@ -145,7 +150,7 @@ impl Registrar {
             && let Some((at, id)) = self.table.next_due(grace)
             && at <= now
         {
-            changes.extend(self.drop_binding(id, ChangeKind::Expired));
+            changes.extend(self.drop_binding(now, id, ChangeKind::Expired));
         }
         changes
     }

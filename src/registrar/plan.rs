@@ -82,9 +82,7 @@ pub(super) fn plan(table: &Table, register: &Register<'_>, rules: &mut impl Rule
         }
         return Ok(match rules.grant(asked, Some(binding)) {
             None => vec![Edit::Unbind(id)].into(),
-            Some(new) => {
-                Plan::Renew(id, Binding { registered_at: binding.registered_at, ..new }, binding.expires_at)
-            }
+            Some(new) => Plan::Renew(id, new.renewing(binding), binding.expires_at),
         });
     }
     let stored: Vec<_> = table.of_user(&register.key).collect();
@@ -115,8 +113,7 @@ pub(super) fn plan(table: &Table, register: &Register<'_>, rules: &mut impl Rule
             (None, Some((id, _))) => edits.push(Edit::Unbind(id)),
             (Some(new), None) => edits.push(Edit::Bind(new)),
             (Some(new), Some((id, old))) if new.is_same_as(old) => {
-                let new = Binding { registered_at: old.registered_at, ..new };
-                edits.push(Edit::Refresh(id, new, old.expires_at));
+                edits.push(Edit::Refresh(id, new.renewing(old), old.expires_at));
             }
             // The same device at a new address: for whoever keeps a copy, one contact goes and another comes.
             (Some(new), Some((id, _))) => edits.extend([Edit::Unbind(id), Edit::Bind(new)]),
@@ -187,15 +184,15 @@ impl Registrar {
             }
         }
         for id in in_the_way {
-            changes.extend(self.drop_binding(id, ChangeKind::Expired));
+            changes.extend(self.drop_binding(now, id, ChangeKind::Expired));
         }
         edits.sort_by_key(|edit| !matches!(edit, Edit::Unbind(_)));
-        changes.extend(edits.into_iter().filter_map(|edit| self.carry_out(edit)));
+        changes.extend(edits.into_iter().filter_map(|edit| self.carry_out(now, edit)));
         Ok(changes.into())
     }
 
     /// Gives the temporary GRUUs of `binding`, which is about to be stored, their era (RFC 5627 5.1).
-    fn settle_era(&mut self, now: Instant, key: &str, binding: &mut Binding) {
+    pub(super) fn settle_era(&mut self, now: Instant, key: &str, binding: &mut Binding) {
         let Some(instance) = binding.instance().filter(|_| binding.era == 0) else {
             return;
         };
@@ -218,9 +215,9 @@ impl Registrar {
         binding.era = era;
     }
 
-    fn carry_out(&mut self, edit: Edit) -> Option<BindingChange> {
+    fn carry_out(&mut self, now: Instant, edit: Edit) -> Option<BindingChange> {
         match edit {
-            Edit::Unbind(id) => self.drop_binding(id, ChangeKind::Unbound),
+            Edit::Unbind(id) => self.drop_binding(now, id, ChangeKind::Unbound),
             Edit::Refresh(id, binding, before) => {
                 self.table.replace(id, binding.clone());
                 Some(BindingChange::refreshed(binding, before))
@@ -235,7 +232,12 @@ impl Registrar {
 
     /// What has to go before `edits` fit: of the same user only, and only what is past its lifetime and kept because the
     /// proxy is away, or a flow that is closed. What is alive is never pushed out.
-    fn make_room(&self, now: Instant, key: &str, edits: &[Edit]) -> Result<Vec<BindingId>, Refusal> {
+    pub(super) fn make_room(
+        &self,
+        now: Instant,
+        key: &str,
+        edits: &[Edit],
+    ) -> Result<Vec<BindingId>, Refusal> {
         let (mut bound, mut unbound, mut edited) = (0_usize, 0_usize, BTreeSet::new());
         for edit in edits {
             match edit {
@@ -271,7 +273,18 @@ impl Registrar {
         Ok(past.into_iter().take(excess).map(|(_, id)| id).collect())
     }
 
-    pub(super) fn drop_binding(&mut self, id: BindingId, kind: ChangeKind) -> Option<BindingChange> {
+    pub(super) fn drop_binding(
+        &mut self,
+        now: Instant,
+        id: BindingId,
+        kind: ChangeKind,
+    ) -> Option<BindingChange> {
+        let change = self.take_out(id, kind)?;
+        self.bury(now, &change.binding, kind);
+        Some(change)
+    }
+
+    pub(super) fn take_out(&mut self, id: BindingId, kind: ChangeKind) -> Option<BindingChange> {
         let binding = self.table.remove(id)?;
         if !self.table.contains(binding.key()) {
             self.former.insert(self.table.hash(binding.key()));

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub enum ContactEvent {
     /// A REGISTER has bound it.
     Registered,
-    /// It was bound by other means than a REGISTER. Nothing here does that yet.
+    /// It was bound by other means than a REGISTER: it was restored.
     Created,
     /// A REGISTER has given it a new lifetime.
     Refreshed,
@@ -100,6 +100,7 @@ impl BindingChange {
     pub fn event(&self) -> ContactEvent {
         match self.kind {
             ChangeKind::Bound => ContactEvent::Registered,
+            ChangeKind::Restored => ContactEvent::Created,
             ChangeKind::Refreshed if self.ended_at.is_some_and(|before| before > self.binding.expires_at) => {
                 ContactEvent::Shortened
             }

@@ -1,6 +1,6 @@
 //! What a REGISTER asks for (RFC 3261 10.2), read once for both ways into the database.
 
-use super::binding::{Binding, Home, Origin};
+use super::binding::{Binding, Home, Origin, Past};
 use super::refusal::Refusal;
 use super::texts::{Parts, Texts};
 use crate::headers::{Contact, HeaderName, NameAddr, delta_seconds};
@@ -230,6 +230,7 @@ impl<'m> Register<'m> {
             updated_at: terms.now,
             cseq: self.cseq,
             reg_id: asked.reg_id,
+            past: Past::default(),
             era: lasting.map_or(0, |lasting| lasting.era),
             source: self.from.address,
             flow: Some(self.from.flow),

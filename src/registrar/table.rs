@@ -47,6 +47,15 @@ fn is_found_alike(a: &Binding, b: &Binding) -> bool {
             || (a.key() == b.key() && a.contact() == b.contact() && a.temp_gruu() == b.temp_gruu()))
 }
 
+/// The turn of who registers at the epoch: half of what an index can name, so that there are turns for who came before.
+const EPOCH: u64 = 1 << 43;
+
+/// The turn by the time of registration alone, in milliseconds.
+fn since_epoch(binding: &Binding) -> u64 {
+    let since = binding.registered_at.as_micros() / 1000;
+    (EPOCH + since.min(EPOCH / 2)).saturating_sub(binding.past.registered.into())
+}
+
 /// The bindings and their indexes.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -136,9 +145,19 @@ impl Table {
     }
 
     pub(super) fn insert(&mut self, binding: Binding) {
-        self.serial += 1;
+        self.serial = self.serial.max(since_epoch(&binding)) + 1;
+        self.insert_as(binding, self.serial);
+    }
+
+    /// Adds a binding of long ago, with its turn by when it was registered.
+    pub(super) fn restore(&mut self, binding: Binding) {
+        let serial = since_epoch(&binding);
+        self.insert_as(binding, serial);
+    }
+
+    fn insert_as(&mut self, binding: Binding, serial: u64) {
         self.user_count += usize::from(!self.contains(binding.key()));
-        let row = Row { binding, serial: self.serial, due: TimerId::NONE };
+        let row = Row { binding, serial, due: TimerId::NONE };
         let id = BindingId(self.rows.insert(row));
         self.link(id);
     }

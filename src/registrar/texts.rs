@@ -80,6 +80,21 @@ impl Texts {
                 || (self.pub_gruu() == parts.pub_gruu && self.temp_gruu() == parts.temp_gruu))
     }
 
+    /// What they were put together from.
+    pub(super) fn parts(&self) -> Parts<'_> {
+        Parts {
+            key: self.key(),
+            aor: self.aor(),
+            contact: self.contact(),
+            call_id: self.call_id(),
+            instance: self.instance(),
+            user_agent: self.user_agent(),
+            path: self.part(self.user_agent, self.path),
+            pub_gruu: self.pub_gruu(),
+            temp_gruu: self.temp_gruu(),
+        }
+    }
+
     /// Whether these are not only the same texts, but the same place.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.all, &other.all)

@@ -1,6 +1,7 @@
 //! What the core tells the caller to do.
 
 use super::Notice;
+use crate::registrar::Record;
 use crate::resolve::{Name, QueryId, RecordKind};
 use crate::transport::{FlowId, Transport};
 use bytes::Bytes;
@@ -48,6 +49,9 @@ pub enum Action {
         /// The kind of records to ask for.
         kind: RecordKind,
     },
+    /// Keep this, with the time that it is now, in the place of what was kept under the same [`name`](Record::name). Comes only where
+    /// [`registrar.store`](crate::config::Registrar::store) asks for it.
+    Store(Box<Record>),
     /// Tell whoever watches.
     Notify(Notice),
 }

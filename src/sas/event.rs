@@ -1,9 +1,11 @@
 //! What the caller tells the core.
 
+use crate::registrar::Record;
 use crate::resolve::{Answer, QueryId};
 use crate::transport::{FlowId, Transport};
 use bytes::Bytes;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +69,17 @@ pub enum Event {
         query: QueryId,
         /// What became of it.
         answer: Answer,
+    },
+    /// A binding from before a restart, or one that a sister node has told; or that one is gone. Tell it in any order, and as often as it
+    /// comes: who was bound or removed last counts. Of bindings that came by UDP tell it when the socket is open, since they
+    /// can be called by it at once; one that came by a connection has none until its phone opens another.
+    ///
+    /// It is not told again as [`Action::Store`](super::Action::Store).
+    Restored {
+        /// The record, as [`Action::Store`](super::Action::Store) or [`snapshot`](super::Sas::snapshot) gave it.
+        record: Box<Record>,
+        /// How long ago that was.
+        age: Duration,
     },
     /// The instant of [`next_timeout`](super::Sas::next_timeout) has come. Early or late does no harm.
     Tick,

@@ -9,6 +9,7 @@
 //! * `homecoming`, `pacer`: what a returning proxy is told, and how fast.
 //! * `names`: proxies, gateways and next hops that are named, and have to be asked for.
 //! * `journal`: what the core was told, to be kept and lived through again.
+//! * `store`: bindings that outlive a core, on their way out and back in.
 //! * `overload`: what is told to those for whom there is no room.
 //! * `watch`: the proxy set's health, the mode, and what their changes lead to.
 
@@ -26,6 +27,7 @@ mod pacer;
 mod register;
 mod relay;
 mod shortcut;
+mod store;
 mod streams;
 mod watch;
 
@@ -188,6 +190,7 @@ impl Sas {
             Event::Stream { flow, data } => self.on_stream(flow, data, out),
             Event::SendFailed { flow, to } => self.on_send_failed(Peer { flow, address: to }, out),
             Event::Resolved { query, answer } => self.on_resolved(query, &answer, out),
+            Event::Restored { record, age } => self.on_restored(&record, age, out),
             Event::Tick => self.on_tick(out),
         }
     }
@@ -255,7 +258,7 @@ impl Sas {
             if expired.len() == EXPIRED_AT_ONCE {
                 self.expire_again_at = self.world.now + EXPIRY_PAUSE;
             }
-            out.extend(expired.iter().map(Notice::changed));
+            self.world.tell_changes(&expired, out);
             out.extend(self.drops.take_notice(self.world.now));
             if let Some(authenticator) = &mut self.authenticator {
                 authenticator.on_tick(self.world.now);

@@ -159,7 +159,7 @@ impl Notice {
     pub(super) fn changed(change: &BindingChange) -> Self {
         let contact = BoundContact { binding: change.binding.clone(), event: change.event() };
         match change.kind {
-            ChangeKind::Bound => Self::UserBound(contact),
+            ChangeKind::Bound | ChangeKind::Restored => Self::UserBound(contact),
             ChangeKind::Refreshed => Self::UserRefreshed(contact),
             ChangeKind::Unbound => Self::UserUnbound(contact),
             ChangeKind::Expired => Self::UserExpired(contact),

@@ -168,7 +168,7 @@ impl Sas {
                     response = response.header(HeaderName::FlowTimer, timer.as_secs());
                 }
                 let response = response.finish_or_500();
-                out.extend(accepted.changes.iter().map(Notice::changed));
+                self.world.tell_changes(&accepted.changes, out);
                 (200, response)
             }
             Err(fault) => {
@@ -245,7 +245,7 @@ impl Sas {
         if response.is_success() {
             let (now, home) = (self.world.now, &self.world.home);
             match self.registrar.record(now, relayed.request, response, relayed.source, home) {
-                Ok(changes) => out.extend(changes.iter().map(Notice::changed)),
+                Ok(changes) => self.world.tell_changes(&changes, out),
                 // sas.md 7.5: the proxy knows the user; we do not.
                 Err(refusal) => notify_full(relayed.request, &refusal, out),
             }

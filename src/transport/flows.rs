@@ -188,6 +188,11 @@ impl Flows {
             .or_else(|| self.packets.iter().find(|(_, flow)| nearness(flow.local, to) > 0).map(|(id, _)| *id))
     }
 
+    /// The packet socket at the address `local`.
+    pub(crate) fn packets_at(&self, local: SocketAddr) -> Option<FlowId> {
+        self.packets.iter().find(|(_, flow)| flow.local == local).map(|(id, _)| *id)
+    }
+
     /// The latest connection whose other end is at `to`, or takes requests for there.
     #[must_use]
     pub fn connection_to(&self, transport: Transport, to: SocketAddr) -> Option<FlowId> {

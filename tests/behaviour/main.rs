@@ -37,6 +37,8 @@ mod routes;
 #[cfg(test)]
 mod several;
 #[cfg(test)]
+mod store;
+#[cfg(test)]
 mod storm;
 #[cfg(test)]
 mod streams;

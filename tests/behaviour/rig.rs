@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use sip_survivability::config::Settings;
 use sip_survivability::mode::State;
-use sip_survivability::resolve::{Answer, QueryId, Record, Srv};
+use sip_survivability::registrar::Record;
+use sip_survivability::resolve::{Answer, QueryId, Record as DnsRecord, Srv};
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Transport};
 use sip_survivability::{Action, Actions, Event, Notice, Sas};
@@ -126,11 +127,13 @@ pub(crate) struct Rig {
     pub(crate) dialled: Vec<Dialled>,
     pub(crate) closed: Vec<FlowId>,
     /// What the DNS knows, by name and kind.
-    pub(crate) dns: BTreeMap<String, Vec<Record>>,
+    pub(crate) dns: BTreeMap<String, Vec<DnsRecord>>,
     /// Whether it answers at all; if not, the questions wait here.
     pub(crate) dns_is_up: bool,
     pub(crate) unanswered: Vec<QueryId>,
     pub(crate) questions: Vec<String>,
+    /// What a store was told, and when.
+    pub(crate) stored: Vec<(Instant, Record)>,
     serial: u32,
 }
 
@@ -184,6 +187,7 @@ impl Rig {
             dns_is_up: true,
             unanswered: Vec::new(),
             questions: Vec::new(),
+            stored: Vec::new(),
             serial: 0,
         };
         rig.event(Event::FlowOpened {
@@ -248,6 +252,7 @@ impl Rig {
                     self.dialled.push(Dialled { flow, transport, to, name: name.map(String::from) });
                 }
                 Action::Close { flow } => self.closed.push(flow),
+                Action::Store(record) => self.stored.push((self.now, *record)),
                 _ => panic!("an action that nobody knows"),
             }
         }
@@ -256,8 +261,8 @@ impl Rig {
     /// Puts `host` into the DNS, at the IP addresses of `servers`.
     pub(crate) fn know(&mut self, host: &str, servers: &[&str]) {
         let record = |server: &&str| match address(server) {
-            SocketAddr::V4(v4) => Record::A(*v4.ip()),
-            SocketAddr::V6(v6) => Record::Aaaa(*v6.ip()),
+            SocketAddr::V4(v4) => DnsRecord::A(*v4.ip()),
+            SocketAddr::V6(v6) => DnsRecord::Aaaa(*v6.ip()),
         };
         self.dns.insert(format!("{host} A"), servers.iter().map(record).collect());
     }
@@ -265,7 +270,7 @@ impl Rig {
     /// Puts the UDP service of `domain` into the DNS: hosts by priority, on port 5060.
     pub(crate) fn know_service(&mut self, domain: &str, hosts: &[&str]) {
         let service = |(host, priority): (&&str, u16)| {
-            Record::Srv(Srv { priority, weight: 0, port: 5060, target: (*host).to_owned() })
+            DnsRecord::Srv(Srv { priority, weight: 0, port: 5060, target: (*host).to_owned() })
         };
         self.dns.insert(format!("_sip._udp.{domain} SRV"), hosts.iter().zip(0..).map(service).collect());
     }

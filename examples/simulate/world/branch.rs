@@ -11,12 +11,13 @@ use super::{Plan, outcome};
 use bytes::Bytes;
 use sip_survivability::config::{Config, Settings, SurvivabilityMode};
 use sip_survivability::mode::State;
-use sip_survivability::registrar::Binding;
+use sip_survivability::registrar::{Binding, Record};
 use sip_survivability::rng::Rng;
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Transport};
 use sip_survivability::upstream::ProxyStatus;
 use sip_survivability::{Action, Actions, Event, Notice, Sas};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Branch<'a> {
     steps: Vec<(Instant, Step)>,
     /// Phones whose binding was found missing, until they have one again.
     missing: Vec<bool>,
+    /// What the store has of each binding, and since when: it outlives the core.
+    store: BTreeMap<String, (Instant, Record)>,
     pub now: Instant,
     pub events: u64,
 }
@@ -66,6 +69,7 @@ fn settings(scenario: Scenario) -> Settings {
     };
     settings.proxy_set.targets =
         PBXS[..proxies].iter().map(|pbx| format!("sip:{pbx}").parse().expect("a URI")).collect();
+    settings.registrar.store = scenario == Scenario::GatewayRestart;
     if scenario == Scenario::Redundant {
         settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
     }
@@ -105,6 +109,7 @@ impl<'a> Branch<'a> {
             actions: Actions::new(),
             steps,
             net,
+            store: BTreeMap::new(),
             log: Log::default(),
             now: Instant::ZERO,
             events: 0,
@@ -143,6 +148,12 @@ impl<'a> Branch<'a> {
         self.sas = Some(sas);
         let opened = Event::FlowOpened { flow: FLOW, transport: Transport::Udp, local: SAS, remote: None };
         self.tell(opened);
+        for (at, record) in std::mem::take(&mut self.store).into_values() {
+            let restored = Event::Restored { record: Box::new(record.clone()), age: self.now - at };
+            self.tell(restored);
+            self.store.insert(record.name(), (at, record));
+        }
+        self.audit();
     }
 
     /// Until the end of the plan.
@@ -253,6 +264,9 @@ impl<'a> Branch<'a> {
             match action {
                 Action::Send { to, payload, .. } => self.net.send(self.now, SAS, to, payload),
                 Action::Notify(notice) => self.on_notice(&notice),
+                // One core alone writes to it: who is gone may be forgotten.
+                Action::Store(record) if record.is_removal() => drop(self.store.remove(&record.name())),
+                Action::Store(record) => drop(self.store.insert(record.name(), (self.now, *record))),
                 _ => {}
             }
         }
@@ -352,10 +366,8 @@ impl<'a> Branch<'a> {
                 self.on_mended();
             }
             Step::Wan(line) => self.net.wan = line,
-            Step::StopSas => {
-                (self.sas, self.sas_due) = (None, None);
-                self.audit();
-            }
+            // What it has lost shows when it is back.
+            Step::StopSas => (self.sas, self.sas_due) = (None, None),
             Step::StartSas => self.start_sas(),
         }
     }

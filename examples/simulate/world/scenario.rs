@@ -44,7 +44,9 @@ impl Scenario {
             Self::Flapping => "the line to the PBX comes and goes, 1 to 40 s each",
             Self::Brownout => "the line to the PBX is slow (150 to 250 ms one way) and loses at least 10 %",
             Self::PbxRestart => "the PBX ends, its host says so, and it comes back knowing nobody",
-            Self::GatewayRestart => "while the line is cut, SAS itself restarts and knows nobody",
+            Self::GatewayRestart => {
+                "while the line is cut, SAS itself restarts, and takes its bindings from a store"
+            }
             Self::Partial => "of two PBXs the first is cut off, the second stays",
             Self::Redundant => "the phones talk to the PBX, and to SAS only when that is gone",
         }

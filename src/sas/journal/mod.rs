@@ -52,6 +52,7 @@
 //! | 6 | [`Event::SendFailed`] | flow, to |
 //! | 7 | [`Event::Resolved`] | query, then 0, microseconds to live, count and records; or 1 and microseconds to live; or 2 |
 //! | 8 | [`Event::Tick`] | |
+//! | 9 | [`Event::Restored`] | the bytes of [`Record::to_bytes`](crate::registrar::Record::to_bytes), microseconds of age |
 //!
 //! Transports are UDP 0, TCP 1, TLS 2, WS 3, WSS 4. A record of the DNS is 0 and four bytes, 1 and sixteen bytes, 2 with priority,
 //! weight, port and target, or 3 with order, preference, flags, services, expression and replacement.
@@ -67,10 +68,9 @@ pub use reader::{JournalError, JournalErrorKind, Reader};
 pub use writer::Writer;
 
 use super::{Actions, Event, Sas};
+use crate::codec;
 use crate::config::Config;
 use crate::time::Instant;
-use siphasher::sip::SipHasher13;
-use std::hash::Hasher as _;
 
 const MAGIC: &[u8; 8] = b"sip-surv";
 const VERSION: u8 = 1;
@@ -86,14 +86,12 @@ mod kind {
     pub(super) const SEND_FAILED: u8 = 6;
     pub(super) const RESOLVED: u8 = 7;
     pub(super) const TICK: u8 = 8;
+    pub(super) const RESTORED: u8 = 9;
 }
 
 /// The check of a record behind that with the check `before`.
 fn check(before: u32, body: &[u8]) -> u32 {
-    let mut hash = SipHasher13::new();
-    hash.write(&before.to_le_bytes());
-    hash.write(body);
-    hash.finish() as u32
+    codec::check(&[&before.to_le_bytes(), body])
 }
 
 /// One step of a life: what the core was told, and what it did.

@@ -1,7 +1,8 @@
 //! Reading a journal.
 
-use super::decode::Input;
 use super::{Event, MAGIC, VERSION, check, kind};
+use crate::codec::Input;
+use crate::registrar::Record;
 use crate::resolve::QueryId;
 use crate::time::Instant;
 use bytes::Bytes;
@@ -159,6 +160,10 @@ fn event(kind: u8, fields: &mut Input<'_>) -> Option<Event> {
         },
         kind::SEND_FAILED => Event::SendFailed { flow: fields.flow()?, to: fields.address()? },
         kind::RESOLVED => Event::Resolved { query: QueryId(fields.number()?), answer: fields.answer()? },
+        kind::RESTORED => Event::Restored {
+            record: Box::new(Record::from_bytes(fields.bytes()?).ok()?),
+            age: fields.duration()?,
+        },
         kind::TICK => Event::Tick,
         _ => return None,
     })

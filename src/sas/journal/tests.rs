@@ -132,7 +132,7 @@ fn what_is_no_journal_is_told_from_one_of_another_version() {
 fn with_body(body: &[u8]) -> Vec<u8> {
     let mut file = Vec::new();
     let writer = Writer::start([0; 32], "", Instant::ZERO, &mut file);
-    encode::bytes(&mut file, body);
+    codec::bytes(&mut file, body);
     file.extend(check(writer.check, body).to_le_bytes());
     file
 }

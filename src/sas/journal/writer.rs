@@ -1,6 +1,7 @@
 //! Writing a journal.
 
 use super::{Event, MAGIC, VERSION, check, encode, kind};
+use crate::codec;
 use crate::time::Instant;
 
 /// Writes events down, in the order in which the core is told of them. It gives bytes: where they go is the caller's business.
@@ -22,7 +23,7 @@ impl Writer {
         let mut writer = Self { last: Instant::ZERO, check: 0, body: Vec::new() };
         writer.record(kind::START, now, out, |body| {
             body.extend_from_slice(&seed);
-            encode::bytes(body, about.as_bytes());
+            codec::bytes(body, about.as_bytes());
         });
         writer
     }
@@ -33,37 +34,41 @@ impl Writer {
             Event::FlowOpened { flow, transport, local, remote } => {
                 self.record(kind::FLOW_OPENED, now, out, |body| {
                     encode::flow(body, *flow);
-                    encode::transport(body, *transport);
-                    encode::address(body, *local);
+                    codec::transport(body, *transport);
+                    codec::address(body, *local);
                     body.push(remote.is_some().into());
                     if let Some(remote) = remote {
-                        encode::address(body, *remote);
+                        codec::address(body, *remote);
                     }
                 });
             }
             Event::Listening { transport, local } => self.record(kind::LISTENING, now, out, |body| {
-                encode::transport(body, *transport);
-                encode::address(body, *local);
+                codec::transport(body, *transport);
+                codec::address(body, *local);
             }),
             Event::FlowClosed { flow } => {
                 self.record(kind::FLOW_CLOSED, now, out, |body| encode::flow(body, *flow));
             }
             Event::Stream { flow, data } => self.record(kind::STREAM, now, out, |body| {
                 encode::flow(body, *flow);
-                encode::bytes(body, data);
+                codec::bytes(body, data);
             }),
             Event::Datagram { flow, from, data } => self.record(kind::DATAGRAM, now, out, |body| {
                 encode::flow(body, *flow);
-                encode::address(body, *from);
-                encode::bytes(body, data);
+                codec::address(body, *from);
+                codec::bytes(body, data);
             }),
             Event::SendFailed { flow, to } => self.record(kind::SEND_FAILED, now, out, |body| {
                 encode::flow(body, *flow);
-                encode::address(body, *to);
+                codec::address(body, *to);
             }),
             Event::Resolved { query, answer } => self.record(kind::RESOLVED, now, out, |body| {
-                encode::number(body, query.0);
+                codec::number(body, query.0);
                 encode::answer(body, answer);
+            }),
+            Event::Restored { record, age } => self.record(kind::RESTORED, now, out, |body| {
+                codec::bytes(body, &record.to_bytes());
+                codec::duration(body, *age);
             }),
             Event::Tick => self.record(kind::TICK, now, out, |_| ()),
         }
@@ -75,11 +80,11 @@ impl Writer {
         let body = &mut self.body;
         body.clear();
         body.push(kind);
-        encode::number(body, now.as_micros() - self.last.as_micros());
+        codec::number(body, now.as_micros() - self.last.as_micros());
         fields(body);
         self.last = now;
         self.check = check(self.check, body);
-        encode::bytes(out, body);
+        codec::bytes(out, body);
         out.extend(self.check.to_le_bytes());
     }
 }
