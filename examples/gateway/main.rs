@@ -263,6 +263,8 @@ impl Gateway {
                     dns.ask(query, name, kind);
                 }
             }
+            // Asked for by `registrar.store`, which this gateway has no key for.
+            Action::Store(_) => {}
             _ => tracing::error!("the core wants what this gateway cannot do"),
         }
     }
