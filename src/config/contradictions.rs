@@ -106,23 +106,12 @@ fn check_affix(key: &'static str, affix: &str) -> Result<(), ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::super::table::Entry;
+    use super::super::validate::tests::{refused, standard};
     use super::super::{Alternative, Call, RequestKind, Route};
     use super::*;
 
     /// How a refusal begins, and what leads to it.
     type Case<'a> = (&'a str, &'a dyn Fn(&mut Settings));
-
-    fn standard() -> Settings {
-        let mut settings = Settings::default();
-        settings.proxy_set.targets = vec!["sip:192.0.2.1".parse().unwrap()];
-        settings
-    }
-
-    fn refused(change: impl FnOnce(&mut Settings)) -> String {
-        let mut settings = standard();
-        change(&mut settings);
-        settings.validate().unwrap_err().to_string()
-    }
 
     fn row(to: &str) -> Route {
         Route::new(to.parse().unwrap())

@@ -439,16 +439,18 @@ impl fmt::Display for Millis {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn standard() -> Settings {
+    /// Settings with one proxy, which are valid.
+    pub(in crate::config) fn standard() -> Settings {
         let mut settings = Settings::default();
         settings.proxy_set.targets = vec!["sip:192.0.2.1".parse().unwrap()];
         settings
     }
 
-    fn refused(change: impl FnOnce(&mut Settings)) -> String {
+    /// Why those are refused once changed.
+    pub(in crate::config) fn refused(change: impl FnOnce(&mut Settings)) -> String {
         let mut settings = standard();
         change(&mut settings);
         settings.validate().unwrap_err().to_string()

@@ -225,8 +225,7 @@ impl Registrar {
         home: Home,
         grant: impl FnMut(Option<Duration>) -> Duration,
     ) -> Result<Accepted<'r>, Refusal> {
-        let has_flows = || outbound::applies(request, read);
-        let register = Register::read(request, read, from, hosts, self.max_contacts, has_flows)?;
+        let register = self.read(request, read, from, hosts)?;
         if self.is_reserved(&register.key) {
             return Err(Refusal::Reserved);
         }
@@ -242,9 +241,36 @@ impl Registrar {
         let issue = self.issue_for(&register, request);
         Ok(Accepted { registrar: self, request, key: register.key, now, is_outbound, issue, changes })
     }
-}
 
-impl Registrar {
+    /// The answer to a REGISTER that was accepted and has come again: what is there now. Nothing changes, since what came after it may
+    /// have changed more.
+    pub(crate) fn repeat<'r>(
+        &'r mut self,
+        now: Instant,
+        request: &'r Request,
+        read: &Essentials<'r>,
+        from: Peer,
+        hosts: &HomeHosts,
+    ) -> Result<Accepted<'r>, Refusal> {
+        let register = self.read(request, read, from, hosts)?;
+        let is_outbound = register.has_flow() && outbound::is_supported(request);
+        let issue = self.issue_for(&register, request);
+        let (key, changes) = (register.key, Changes::default());
+        Ok(Accepted { registrar: self, request, key, now, is_outbound, issue, changes })
+    }
+
+    /// What `request` asks for.
+    fn read<'r>(
+        &self,
+        request: &'r Request,
+        read: &Essentials<'r>,
+        from: Peer,
+        hosts: &HomeHosts,
+    ) -> Result<Register<'r>, Refusal> {
+        let has_flows = || outbound::applies(request, read);
+        Register::read(request, read, from, hosts, self.max_contacts, has_flows)
+    }
+
     /// GRUUs for the answer, for those who say that they know them (RFC 5627 5.2).
     fn issue_for(&mut self, register: &Register<'_>, request: &Request) -> Option<Issue> {
         let is_query = register.asked().is_empty();
@@ -274,26 +300,6 @@ impl Registrar {
             Some([gruu::public(binding)?.into(), gruu::with_user(binding, &user)?.into()])
         };
         CurrentContact { gruus: gruus(), ..CurrentContact::of(binding, now) }
-    }
-}
-
-impl Registrar {
-    /// The answer to a REGISTER that was accepted and has come again: what is there now. Nothing changes, since what came after it may
-    /// have changed more.
-    pub(crate) fn repeat<'r>(
-        &'r mut self,
-        now: Instant,
-        request: &'r Request,
-        read: &Essentials<'r>,
-        from: Peer,
-        hosts: &HomeHosts,
-    ) -> Result<Accepted<'r>, Refusal> {
-        let has_flows = || outbound::applies(request, read);
-        let register = Register::read(request, read, from, hosts, self.max_contacts, has_flows)?;
-        let is_outbound = register.has_flow() && outbound::is_supported(request);
-        let issue = self.issue_for(&register, request);
-        let (key, changes) = (register.key, Changes::default());
-        Ok(Accepted { registrar: self, request, key, now, is_outbound, issue, changes })
     }
 }
 
