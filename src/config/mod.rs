@@ -228,7 +228,8 @@ pub struct Survivability {
     /// When such a call has come round. Default: when we are in its Via.
     pub cascade_loop: CascadeLoop,
     /// Users of a Request-URI that go to the default gateway in every state, or else to whatever carries them. A configuration in
-    /// which some state has no route for one of them is refused. Default: none.
+    /// which some state has no route for one of them is refused. Of a phone that calls `urn:service:sos`, or one of its kinds (RFC
+    /// 5031), the gateway gets the first number. Default: none.
     pub emergency_numbers: Vec<String>,
     /// Put before the number, in the emergency state, of what goes out by the table or to the default gateway. Default: nothing.
     pub emergency_prefix: String,

@@ -217,11 +217,12 @@ impl Config {
     }
 
     /// The emergency number that `uri` calls: its user, digit for digit, or its number without the visual separators and
-    /// the parameters of RFC 3966.
+    /// the parameters of RFC 3966. For `urn:service:sos` and its kinds (RFC 5031) it is the first one.
     #[must_use]
     pub fn emergency_number(&self, uri: &Uri<'_>) -> Option<&str> {
-        if self.settings.sas.emergency_numbers.is_empty() {
-            return None;
+        let first = self.settings.sas.emergency_numbers.first()?;
+        if uri.is_emergency_service() {
+            return Some(first);
         }
         let (user, key) = (unescape(uri.user()?), AorKey::of(uri, &HomeHosts::default())?);
         let numbers = self.settings.sas.emergency_numbers.iter();

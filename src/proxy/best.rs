@@ -83,7 +83,7 @@ pub(super) fn final_response(context: &ResponseContext) -> Final {
             let bytes = upstream_response_with(best, others);
             bytes.map_or(Final::Refused(500), |bytes| Final::Best(best.status(), bytes))
         }
-        None if context.is_cancelled => Final::Refused(487),
+        None if context.is_cancelled() => Final::Refused(487),
         None if is_invite => Final::Refused(408),
         None => Final::Silent,
     }

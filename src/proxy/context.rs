@@ -70,7 +70,8 @@ pub(super) struct ResponseContext {
     pub(super) is_answered: bool,
     /// Answered with a 2xx to an INVITE.
     pub(super) is_accepted: bool,
-    pub(super) is_cancelled: bool,
+    /// Cancelled by the caller, who may have said why.
+    pub(super) cancelled: Option<Reason>,
     /// Some branch ended without a final response.
     pub(super) is_timed_out: bool,
     /// When a non-INVITE gets its 100.
@@ -95,7 +96,7 @@ impl ResponseContext {
             sent_at: Instant::ZERO,
             is_answered: false,
             is_accepted: false,
-            is_cancelled: false,
+            cancelled: None,
             is_timed_out: false,
             trying: None,
             patience: None,
@@ -103,6 +104,10 @@ impl ResponseContext {
             timer_c: None,
             end: None,
         }
+    }
+
+    pub(super) const fn is_cancelled(&self) -> bool {
+        self.cancelled.is_some()
     }
 
     pub(super) fn branch(&self, client: ClientId) -> Option<&Branch> {
@@ -115,7 +120,7 @@ impl ResponseContext {
 
     /// Puts the targets that a 3xx names before those that are left, each but once (RFC 3261 16.5). Whether there are any.
     pub(super) fn follow(&mut self, mut redirect: Vec<Vec<Target>>) -> bool {
-        if self.is_answered || self.is_cancelled || self.branches.len() >= MAX_REDIRECTED {
+        if self.is_answered || self.is_cancelled() || self.branches.len() >= MAX_REDIRECTED {
             return false;
         }
         let known = |target: &Target| {

@@ -12,7 +12,7 @@ mod context;
 mod forward;
 mod response;
 
-use crate::headers::{HeaderName, Method};
+use crate::headers::Method;
 use crate::message::{Fault, Request, ResponseBuilder};
 use crate::routing::{Hop, Source, Target};
 use crate::time::{Instant, Timers};
@@ -147,7 +147,7 @@ impl Proxy {
             request: &context.request,
             source: context.source,
             source_kind: context.plan.source,
-            is_cancelled: context.is_cancelled,
+            is_cancelled: context.is_cancelled(),
             is_answered: context.is_answered,
         })
     }
@@ -161,11 +161,6 @@ impl Proxy {
     pub(crate) fn is_live(&self, id: ContextId, client: ClientId) -> bool {
         let branch = self.contexts.get(id.0).and_then(|context| context.branch(client));
         branch.is_some_and(|branch| !branch.is_abandoned)
-    }
-
-    /// Whether the request of `id` waits for its final response.
-    pub(crate) fn is_open(&self, id: ContextId) -> bool {
-        self.contexts.get(id.0).is_some_and(|context| !context.is_answered)
     }
 
     /// The requests that wait for their final response, passed us before, as `branch`, and have come by a proxy of the set since.
@@ -185,6 +180,12 @@ impl Proxy {
         let to_proxies = branches.iter().filter(|branch| branch.hop().proxy().is_some());
         let invites = to_proxies.filter_map(|branch| transactions.invite_request(branch.client));
         invites.map(|(invite, _)| invite).collect()
+    }
+
+    /// The INVITEs that their callers have cancelled and that wait for what comes of it, each with its Reason.
+    pub(crate) fn cancelled(&self) -> impl Iterator<Item = (ServerId, &str)> {
+        let open = self.contexts.iter().map(|(_, context)| context).filter(|context| !context.is_answered);
+        open.filter_map(|context| Some((context.server, context.cancelled.as_deref()?)))
     }
 
     /// The contexts that a proxy of the set has left without a response so far.
@@ -215,7 +216,7 @@ impl Proxy {
             let mut silent = context.branches.iter().filter(|branch| branch.is_silent());
             let has_more =
                 !context.groups.is_empty() || silent.any(|branch| !branch.target.others.is_empty());
-            has_more && !context.is_cancelled
+            has_more && !context.is_cancelled()
         })
     }
 
@@ -228,7 +229,7 @@ impl Proxy {
         client: ClientId,
     ) -> bool {
         let Some(context) = self.contexts.get_mut(id.0) else { return false };
-        if context.is_answered || context.is_cancelled {
+        if context.is_answered || context.is_cancelled() {
             return false;
         }
         let branch = context.branch_mut(client).filter(|branch| !branch.is_abandoned);
@@ -393,13 +394,13 @@ impl Proxy {
         self.contexts.get(id.0).map(|context| context.source)
     }
 
-    /// A CANCEL came for the INVITE `server` (RFC 3261 16.10).
+    /// A CANCEL came for the INVITE `server` (RFC 3261 16.10), with `reason` as the value of its Reason field, if it is not empty.
     pub(crate) fn cancel(
         &mut self,
         ctx: &mut Ctx<'_>,
         transactions: &mut Transactions,
         server: ServerId,
-        cancel: &Request,
+        reason: &str,
     ) {
         let Some(&id) = self.by_server.get(&server) else {
             return;
@@ -407,10 +408,9 @@ impl Proxy {
         if let Some(context) = self.contexts.get_mut(id.0)
             && !context.is_answered
         {
-            context.is_cancelled = true;
+            context.cancelled = Some(reason.into());
             context.groups.clear();
-            let reasons: Vec<&str> = cancel.values(HeaderName::Reason).collect();
-            cancel_all(ctx, transactions, context, &reasons.join(", "));
+            cancel_all(ctx, transactions, context, reason);
         }
     }
 

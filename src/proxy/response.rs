@@ -157,7 +157,7 @@ impl Proxy {
     ) -> Option<Silence> {
         let context = self.contexts.get_mut(id.0)?;
         if !context.is_answered && !context.is_pending() {
-            if try_next && !context.is_cancelled && !context.groups.is_empty() {
+            if try_next && !context.is_cancelled() && !context.groups.is_empty() {
                 return self.advance(ctx, transactions, id);
             }
             context.is_answered = true;

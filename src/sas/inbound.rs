@@ -242,7 +242,13 @@ impl Sas {
             || self.has_unresolved_proxies_only()
             || self.world.config.sas.survivability_mode == SurvivabilityMode::AutoAnswerRegister;
         let rules = if is_registrar { rules.as_registrar() } else { rules };
-        let rules = if self.lacks_tls(request, read) { rules.schemes(&["sip", "tel"]) } else { rules };
+        let rules = if self.lacks_tls(request, read) {
+            rules.schemes(&["sip", "tel"])
+        } else if self.is_emergency_service(read) {
+            rules.schemes(&["urn"])
+        } else {
+            rules
+        };
         // The limits of the parser are the branch's.
         let rules = rules.max_message(usize::MAX).max_fields(usize::MAX);
         let asks = read.has(HeaderName::ProxyRequire) || read.has(HeaderName::MaxBreadth);
@@ -257,6 +263,13 @@ impl Sas {
         let is_sips = read.uri.is_ok_and(|uri| uri.scheme() == Scheme::Sips);
         let is_open = || !request.is_in_dialog() && !self.is_emergency_call(request);
         is_sips && is_open() && !self.world.flows.offers_tls()
+    }
+
+    /// Whether emergency services are asked for by name (RFC 5031), and there is a number for them here. A CANCEL asks for what its INVITE
+    /// did.
+    fn is_emergency_service(&self, read: &Essentials<'_>) -> bool {
+        let has_number = !self.world.config.sas.emergency_numbers.is_empty();
+        has_number && read.uri.is_ok_and(|uri| uri.is_emergency_service())
     }
 
     /// What an INVITE of the proxy's is, if it is one of ours come back.
@@ -296,8 +309,9 @@ impl Sas {
         let tag = self.transactions.stateless_tag(&request);
         let ok = ResponseBuilder::new(&request, from.address, 200, early.as_deref().unwrap_or(tag.as_str()));
         self.transactions.respond(&mut self.world.ctx(out), server, 200, ok.finish_or_500());
-        self.proxy.cancel(&mut self.world.ctx(out), &mut self.transactions, invite, &request);
-        self.cancel_past_dead_proxy(invite, &request, out);
+        let reason = request.values(HeaderName::Reason).collect::<Vec<_>>().join(", ");
+        self.proxy.cancel(&mut self.world.ctx(out), &mut self.transactions, invite, &reason);
+        self.cancel_past_dead_proxy(invite, &reason, out);
     }
 
     /// 16.10: a CANCEL of nothing that we know is forwarded "statelessly", since the call may have gone there before our time. What
@@ -350,7 +364,13 @@ impl Sas {
     }
 
     /// `passages`: how many of ours may be found behind dead proxies in its Vias.
-    fn on_response(&mut self, response: &Response, passages: usize, from: Peer, out: &mut Actions) {
+    pub(super) fn on_response(
+        &mut self,
+        response: &Response,
+        passages: usize,
+        from: Peer,
+        out: &mut Actions,
+    ) {
         // RFC 3261 18.1.2: a response whose topmost Via is not ours "MUST be silently discarded".
         let via = response.top_via().ok();
         let own_via = via.as_ref().is_some_and(|via| {
@@ -362,8 +382,7 @@ impl Sas {
             return self.on_dropped(from, out);
         }
         // A refusal counts once all that ring for this passage have refused (RFC 3261 16.7 step 5).
-        let is_refusal = response.status() >= 300;
-        if !is_refusal {
+        if response.status() < 300 {
             self.pass_by_dead_proxy(response, passages, from, out);
         }
         match self.transactions.on_response(&mut self.world.ctx(out), response, via.as_ref()) {
@@ -382,14 +401,10 @@ impl Sas {
                     }
                 }
                 let targets = self.redirected(context, client, response);
-                let was_open = self.proxy.is_open(context);
                 let (ctx, transactions) = (&mut self.world.ctx(out), &mut self.transactions);
                 let silence = self.proxy.on_response(ctx, transactions, context, client, response, targets);
                 if let Some(silence) = silence {
                     self.on_silence(silence, out);
-                }
-                if is_refusal && was_open && !self.proxy.is_open(context) {
-                    self.pass_by_dead_proxy(response, passages, from, out);
                 }
             }
             ResponseMatch::Stray => match super::watch::probe_of(response) {
@@ -406,7 +421,7 @@ impl Sas {
     }
 
     fn pass_by_dead_proxy(&mut self, response: &Response, passages: usize, from: Peer, out: &mut Actions) {
-        if let Some((shortened, left)) = self.past_dead_proxy(response).zip(passages.checked_sub(1)) {
+        if let Some((shortened, left)) = self.past_dead_proxy(response, 1).zip(passages.checked_sub(1)) {
             self.on_response(&shortened, left, from, out);
         }
     }

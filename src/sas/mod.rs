@@ -193,6 +193,7 @@ impl Sas {
             Event::Restored { record, age } => self.on_restored(&record, age, out),
             Event::Tick => self.on_tick(out),
         }
+        self.pass_refusals(out);
     }
 
     /// When to tell [`Event::Tick`]. May change with every event. A peek at nine queues.

@@ -3,11 +3,12 @@
 //! A call from phone to phone by way of the proxy passes us twice, and what the callee answers goes back through the proxy, which is
 //! dead: one would pick up and the other hear it ring for ever. So the answer to an INVITE is taken past the proxy, from the Via of
 //! our second passage to that of our first, as requests in a dialog are taken past dead hops of their route; and so is the caller's
-//! CANCEL, the other way.
+//! CANCEL, the other way. What was answered or cancelled in the seconds before the loss was known, and that the proxy has not heard
+//! any more, goes that way as soon as it is.
 
 use super::{Actions, Sas};
 use crate::headers::HeaderName;
-use crate::message::{Edits, Message, Request, Response};
+use crate::message::{Edits, Message, ParseLimits, Response};
 use crate::mode::State;
 use crate::transaction::ServerId;
 
@@ -17,8 +18,9 @@ pub(super) const MOST_PASSAGES: usize = 4;
 
 impl Sas {
     /// `response`, which came for our second passage, as it would come back from the proxy for our first; none if there is none, it has
-    /// its answer, or the proxy may yet do this itself.
-    pub(super) fn past_dead_proxy(&self, response: &Response) -> Option<Response> {
+    /// its answer, or the proxy may yet do this itself. `own`: how many Vias of our second passage it has, 1 as it came and 0 as it
+    /// went on.
+    pub(super) fn past_dead_proxy(&self, response: &Response, own: usize) -> Option<Response> {
         let may_be = self.mode.state() == State::Emergency && !self.world.config.proxies().is_empty();
         if !may_be || response.status() <= 100 {
             return None;
@@ -28,7 +30,7 @@ impl Sas {
         }
         let flows = &self.world.flows;
         let is_ours = |address| flows.is_local(address);
-        let mut vias = response.vias().skip(1);
+        let mut vias = response.vias().skip(own);
         // Next comes whom we had the INVITE from: the proxy.
         let proxy = vias.next()?.ok()?;
         let address = proxy.sent_by.socket_addr(5060)?;
@@ -36,7 +38,7 @@ impl Sas {
             return None;
         }
         // Behind it there may be more hops of its own before we come again.
-        let mut between = 1;
+        let mut between = own;
         let ours = vias.find_map(|via| {
             between += 1;
             let via = via.ok()?;
@@ -58,8 +60,35 @@ impl Sas {
         }
     }
 
-    /// The INVITE `invite` is cancelled. No dead proxy passes that on, and those that it has sent the call to would ring on.
-    pub(super) fn cancel_past_dead_proxy(&mut self, invite: ServerId, cancel: &Request, out: &mut Actions) {
+    /// What became of the calls of this event: refusals that a dead proxy would have to pass on. Each ends a call that waits, and may so
+    /// lead to the next one.
+    pub(super) fn pass_refusals(&mut self, out: &mut Actions) {
+        if self.mode.state() != State::Emergency {
+            return self.transactions.forget_refused();
+        }
+        let limits = ParseLimits::new(usize::MAX, usize::MAX);
+        while let Some((refusal, proxy)) = self.transactions.next_refused() {
+            if let Ok(Message::Response(refusal)) = Message::parse_within(refusal, &limits)
+                && let Some(shortened) = self.past_dead_proxy(&refusal, 0)
+            {
+                self.on_response(&shortened, 0, proxy, out);
+            }
+        }
+    }
+
+    /// The proxy is lost, and has been for some time: what it was told last it may never have heard. A 2xx is repeated until its ACK
+    /// comes (RFC 3261 13.3.1.4), a refusal and a CANCEL are not.
+    pub(super) fn catch_up_past_dead_proxy(&mut self, out: &mut Actions) {
+        self.transactions.recall_refused();
+        let cancelled = self.proxy.cancelled().map(|(invite, reason)| (invite, reason.to_owned()));
+        for (invite, reason) in cancelled.collect::<Vec<_>>() {
+            self.cancel_past_dead_proxy(invite, &reason, out);
+        }
+    }
+
+    /// The INVITE `invite` is cancelled, for this `reason` if it is not empty. No dead proxy passes that on, and those that it has sent
+    /// the call to would ring on.
+    pub(super) fn cancel_past_dead_proxy(&mut self, invite: ServerId, reason: &str, out: &mut Actions) {
         if self.mode.state() != State::Emergency {
             return;
         }
@@ -67,7 +96,7 @@ impl Sas {
             let branch = sent.top_branch().unwrap_or_default();
             let behind: Vec<_> = self.proxy.open_behind(branch, &self.world.flows).collect();
             for server in behind {
-                self.proxy.cancel(&mut self.world.ctx(out), &mut self.transactions, server, cancel);
+                self.proxy.cancel(&mut self.world.ctx(out), &mut self.transactions, server, reason);
             }
         }
     }

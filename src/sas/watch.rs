@@ -76,6 +76,7 @@ impl Sas {
                         self.on_silence(silence, out);
                     }
                 }
+                self.catch_up_past_dead_proxy(out);
             }
             // sas.md 3.4: transactions under way finish by their own timers.
             State::Emergency => self.homecoming = Homecoming::Over,

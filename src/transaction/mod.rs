@@ -27,7 +27,7 @@ use bytes::Bytes;
 use client::{Client, ClientMachine, ResponseStep};
 use key::{Key, KeyHasher, Keyed};
 use server::{Server, ServerMachine};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use way::Way;
@@ -140,6 +140,8 @@ pub(crate) struct Transactions {
     /// it can come no other way.
     waiting: BTreeSet<(Peer, ClientId)>,
     answered: Answered,
+    /// INVITEs that have been refused and were not asked for yet by [`next_refused`](Self::next_refused).
+    refused: VecDeque<ServerId>,
     timers: Timers<Due>,
     hasher: KeyHasher,
 }
@@ -153,6 +155,7 @@ impl Transactions {
             client_keys: Keyed::default(),
             waiting: BTreeSet::new(),
             answered: Answered::default(),
+            refused: VecDeque::new(),
             timers: Timers::default(),
             hasher: KeyHasher::new(secret),
         }
@@ -308,12 +311,33 @@ impl Transactions {
             }
             server::RespondStep::SendAndEndAfter { resend, end } => {
                 rearm(&mut self.timers, &mut server.armed.end, ctx.now + end, Due::ServerEnd(id));
+                if server.machine.refusal().is_some() {
+                    self.refused.push_back(id);
+                }
                 if resend && !is_reliable {
                     // Timer G.
                     rearm(&mut self.timers, &mut server.armed.resend, ctx.now + T1, Due::ResendResponse(id));
                 }
             }
         }
+    }
+
+    /// The next INVITE that was refused: its response, and where it went. For a caller that asks after each event, or calls
+    /// [`forget_refused`](Self::forget_refused).
+    pub(crate) fn next_refused(&mut self) -> Option<(Bytes, Peer)> {
+        let server = self.refused.pop_front().and_then(|id| self.servers.get(id.0));
+        server.and_then(|server| Some((server.machine.refusal()?.clone(), server.way.peer())))
+    }
+
+    /// None of those that were refused matters.
+    pub(crate) fn forget_refused(&mut self) {
+        self.refused.clear();
+    }
+
+    /// All INVITEs whose refusal has had no ACK yet are to be given by [`next_refused`](Self::next_refused) once more.
+    pub(crate) fn recall_refused(&mut self) {
+        let waits = self.servers.iter().filter(|(_, server)| server.machine.refusal().is_some());
+        self.refused = waits.map(|(id, _)| ServerId(id)).collect();
     }
 
     /// Ends a transaction without an answer, as RFC 4320 4.2 asks for non-INVITE requests that timed out.

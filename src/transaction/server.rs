@@ -104,6 +104,21 @@ impl ServerMachine {
         }
     }
 
+    /// The refusal of an INVITE that waits for its ACK.
+    pub(super) const fn refusal(&self) -> Option<&Bytes> {
+        match self {
+            Self::Invite(InviteServer::Completed { response, .. }) => Some(response),
+            Self::Invite(
+                InviteServer::Proceeding { .. } | InviteServer::Confirmed | InviteServer::Accepted,
+            )
+            | Self::NonInvite(
+                NonInviteServer::Trying
+                | NonInviteServer::Proceeding { .. }
+                | NonInviteServer::Completed { .. },
+            ) => None,
+        }
+    }
+
     pub(super) fn on_ack(&mut self) -> AckStep {
         match self {
             Self::Invite(state @ InviteServer::Completed { .. }) => {

@@ -26,6 +26,11 @@ impl Way {
         Self { peer: Peer { address, ..source }, again: None }
     }
 
+    /// Where it leads.
+    pub(super) const fn peer(&self) -> Peer {
+        self.peer
+    }
+
     /// Whether nothing that goes this way has to be sent again.
     pub(super) const fn is_reliable(&self) -> bool {
         self.again.is_some()

@@ -215,6 +215,15 @@ impl<'a> Uri<'a> {
         })
     }
 
+    /// Whether it names emergency services: `urn:service:sos`, or one kind of them, such as `urn:service:sos.fire` (RFC 5031 4.2),
+    /// in upper or lower case (RFC 5031 3).
+    #[must_use]
+    pub fn is_emergency_service(&self) -> bool {
+        let is_urn = matches!(self.scheme(), Scheme::Other(name) if name.eq_ignore_ascii_case("urn"));
+        let mut labels = self.opaque().split('.');
+        is_urn && labels.next().is_some_and(|top| top.eq_ignore_ascii_case("service:sos"))
+    }
+
     /// What follows the scheme.
     fn opaque(&self) -> &'a str {
         self.text.get(usize::from(self.layout.scheme) + 1..).unwrap_or_default()

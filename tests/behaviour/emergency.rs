@@ -2,11 +2,11 @@
 
 use crate::rig::*;
 use sip_survivability::Notice;
-use sip_survivability::config::Route;
+use sip_survivability::config::{Route, Settings};
 use sip_survivability::mode::State;
 
 /// Its name is unknown to the DNS.
-fn gateway_that_nobody_can_find(settings: &mut sip_survivability::config::Settings) {
+fn gateway_that_nobody_can_find(settings: &mut Settings) {
     settings.sas.default_gateway = vec!["sip:gateway.example".parse().unwrap()];
 }
 
@@ -160,6 +160,44 @@ fn an_emergency_number_is_known_in_every_way_to_write_it() {
         let to: Vec<_> = of(&sent, "INVITE").iter().map(|sent| sent.to).collect();
         assert_eq!(to, [address(GATEWAY)], "{uri}");
     }
+}
+
+/// RFC 5031: a phone may ask for the service by its name. A gateway wants a number, a proxy that is asked may know better.
+#[test]
+fn emergency_services_asked_for_by_name_are_called_by_the_first_number() {
+    let numbers = |settings: &mut Settings| settings.sas.emergency_numbers = vec!["112".into(), "110".into()];
+    for uri in ["urn:service:sos", "URN:SERVICE:SOS", "urn:service:sos.police"] {
+        for mut rig in [Rig::with(numbers), Rig::lost_with(numbers), Rig::cold(numbers)] {
+            let call = request("INVITE", uri, "e1");
+            let sent = rig.feed(ALICE, call.clone());
+            let invite = one(&sent, &format!("INVITE {GATEWAY}")).clone();
+            assert_eq!(invite.uri(), format!("sip:112@{GATEWAY}"));
+            rig.feed(GATEWAY, invite.answer(180, ""));
+            let sent = rig.feed(ALICE, same_transaction(&call, "CANCEL"));
+            one(&sent, &format!("200 {ALICE}"));
+            one(&sent, &format!("CANCEL {GATEWAY}"));
+        }
+    }
+    let mut rig = Rig::with(|settings| {
+        settings.sas.default_gateway.clear();
+        settings.routes = vec![Route::new("sip:192.0.2.30".parse().unwrap())];
+    });
+    let sent = rig.feed(ALICE, request("INVITE", "urn:service:sos", "e1"));
+    assert_eq!(one(&sent, &format!("INVITE {PROXY}")).uri(), "urn:service:sos");
+}
+
+/// RFC 3261 16.3 step 2.
+#[test]
+fn other_services_are_no_scheme_of_ours_nor_are_they_where_there_is_no_emergency_number() {
+    for uri in ["urn:service:sosimple", "urn:service:counseling", "urn:nena:service:sos", "xurn:service:sos"]
+    {
+        assert_eq!(Rig::new().feed_one(ALICE, request("INVITE", uri, "e1")).brief(), format!("416 {ALICE}"));
+    }
+    let mut rig = Rig::with(|settings| settings.sas.emergency_numbers.clear());
+    assert_eq!(
+        rig.feed_one(ALICE, request("INVITE", "urn:service:sos", "e1")).brief(),
+        format!("416 {ALICE}")
+    );
 }
 
 /// Law 13. A gateway that took the call on and fell silent is an emergency call that no route took, too.

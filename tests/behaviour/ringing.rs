@@ -5,14 +5,18 @@ use sip_survivability::mode::State;
 
 const BOB_URI: &str = "sip:bob@office.example";
 
+/// The call that the proxy makes of `first`.
+fn come_back(first: &Sent) -> String {
+    let via = format!("Via: {}", first.header("Via"));
+    let text = first.text.replacen(&via, &format!("Via: SIP/2.0/UDP {PROXY};branch=z9hG4bKpbx\r\n{via}"), 1);
+    text.replacen(BOB_URI, &format!("sip:bob@{BOB}"), 1)
+}
+
 /// Alice calls bob, and the proxy sends the call back to us: it passes us twice, and rings. Its INVITE to the proxy, and that to bob.
 fn ringing(rig: &mut Rig) -> (Sent, Sent) {
     rig.bind("bob", BOB);
     let first = one(&rig.feed(ALICE, request("INVITE", BOB_URI, "c1")), &format!("INVITE {PROXY}")).clone();
-    let via = format!("Via: {}", first.header("Via"));
-    let text = first.text.replacen(&via, &format!("Via: SIP/2.0/UDP {PROXY};branch=z9hG4bKpbx\r\n{via}"), 1);
-    let text = text.replacen(BOB_URI, &format!("sip:bob@{BOB}"), 1);
-    let second = one(&rig.feed(PROXY, text), &format!("INVITE {BOB}")).clone();
+    let second = one(&rig.feed(PROXY, come_back(&first)), &format!("INVITE {BOB}")).clone();
     assert_eq!(rig.feed_one(BOB, second.answer(180, "")).brief(), format!("180 {PROXY}"));
     assert_eq!(rig.feed_one(PROXY, first.answer(180, "")).brief(), format!("180 {ALICE}"));
     (first, second)
@@ -51,6 +55,47 @@ fn so_does_a_refusal() {
     rig.run(secs(10));
     let sent = rig.feed(BOB, second.answer(486, ""));
     assert_eq!(to_alice(&sent), [format!("486 {ALICE}")]);
+    rig.drain();
+}
+
+/// Before the loss was known it went to the proxy alone, which never acknowledged it.
+#[test]
+fn so_does_a_refusal_of_the_last_seconds() {
+    let mut rig = Rig::new();
+    let (_, second) = ringing(&mut rig);
+    rig.cut();
+    assert_eq!(to_alice(&rig.feed(BOB, second.answer(486, ""))), [""; 0]);
+    let sent = rig.run(secs(10));
+    assert_eq!(rig.sas.state(), State::Emergency);
+    assert!(to_alice(&sent).iter().any(|brief| *brief == format!("486 {ALICE}")), "{:?}", briefs(&sent));
+    rig.feed(ALICE, same_transaction(&request("INVITE", BOB_URI, "c1"), "ACK"));
+    rig.drain();
+}
+
+/// A refusal that the proxy acknowledged is its business: it may ring somebody else.
+#[test]
+fn a_refusal_that_the_proxy_has_heard_stays_its_business() {
+    let mut rig = Rig::new();
+    let (first, second) = ringing(&mut rig);
+    rig.feed(BOB, second.answer(486, ""));
+    rig.feed(PROXY, same_transaction(&come_back(&first), "ACK"));
+    rig.cut();
+    let sent = rig.run(secs(10));
+    assert_eq!(rig.sas.state(), State::Emergency);
+    assert_eq!(to_alice(&sent), [""; 0]);
+}
+
+#[test]
+fn so_does_our_own_word_for_a_phone_that_says_nothing() {
+    let mut rig = Rig::new();
+    rig.bind("bob", BOB);
+    let first = one(&rig.feed(ALICE, request("INVITE", BOB_URI, "c1")), &format!("INVITE {PROXY}")).clone();
+    rig.feed(PROXY, come_back(&first));
+    rig.feed(PROXY, first.answer(183, ""));
+    rig.cut();
+    let sent = rig.run(secs(40));
+    assert!(to_alice(&sent).contains(&format!("408 {ALICE}")), "{:?}", briefs(&sent));
+    rig.feed(ALICE, same_transaction(&request("INVITE", BOB_URI, "c1"), "ACK"));
     rig.drain();
 }
 
@@ -129,6 +174,24 @@ fn who_hangs_up_is_heard_past_the_lost_proxy() {
     let sent = rig.feed(ALICE, same_transaction(&request("INVITE", BOB_URI, "c1"), "CANCEL"));
     one(&sent, &format!("200 {ALICE}"));
     let cancel = one(&sent, &format!("CANCEL {BOB}")).clone();
+    rig.feed(BOB, cancel.answer(200, ""));
+    assert_eq!(to_alice(&rig.feed(BOB, second.answer(487, ""))), [format!("487 {ALICE}")]);
+    rig.feed(ALICE, same_transaction(&request("INVITE", BOB_URI, "c1"), "ACK"));
+    rig.drain();
+}
+
+#[test]
+fn who_hung_up_in_the_last_seconds_is_heard_when_the_loss_is_known_and_so_is_why() {
+    let mut rig = Rig::new();
+    let (_, second) = ringing(&mut rig);
+    rig.cut();
+    let cancel = same_transaction(&request("INVITE", BOB_URI, "c1"), "CANCEL");
+    let sent = rig.feed(ALICE, with(&cancel, "Reason: SIP;cause=200"));
+    assert_eq!(of(&sent, "CANCEL").len(), 1);
+    let sent = rig.run(secs(10));
+    assert_eq!(rig.sas.state(), State::Emergency);
+    let cancel = one(&sent, &format!("CANCEL {BOB}")).clone();
+    assert_eq!(cancel.header("Reason"), "SIP;cause=200");
     rig.feed(BOB, cancel.answer(200, ""));
     assert_eq!(to_alice(&rig.feed(BOB, second.answer(487, ""))), [format!("487 {ALICE}")]);
     rig.feed(ALICE, same_transaction(&request("INVITE", BOB_URI, "c1"), "ACK"));
