@@ -264,6 +264,7 @@ mod tests {
             max_headers = 64
             max_transactions = 1000
             emergency_reserve = 10
+            register_rate_per_source = 40
             max_udp_request = 1400
             max_connections = 50
             max_connections_of_host = 20
@@ -348,6 +349,7 @@ mod tests {
         expected.limits.max_headers = 64;
         expected.limits.max_transactions = 1000;
         expected.limits.emergency_reserve = 10;
+        expected.limits.register_rate_per_source = 40;
         expected.limits.max_udp_request = 1400;
         (expected.limits.max_connections, expected.limits.max_dialled) = (50, 5);
         expected.limits.max_connections_of_host = 20;

@@ -154,6 +154,7 @@ fn limits(mut keys: Section, into: &mut Limits) -> Result<(), Wrong> {
     keys.set("max_headers", &mut into.max_headers)?;
     keys.set("max_transactions", &mut into.max_transactions)?;
     keys.set("emergency_reserve", &mut into.emergency_reserve)?;
+    keys.set("register_rate_per_source", &mut into.register_rate_per_source)?;
     keys.set("max_udp_request", &mut into.max_udp_request)?;
     keys.set("max_connections", &mut into.max_connections)?;
     keys.set("max_connections_of_host", &mut into.max_connections_of_host)?;

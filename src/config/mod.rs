@@ -352,6 +352,9 @@ pub struct Limits {
     pub max_transactions: usize,
     /// Transactions beyond that limit that calls to emergency numbers may still use. Default: 1,000.
     pub emergency_reserve: usize,
+    /// REGISTERs a second at most from one address, of IPv6 from one /64; what is beyond gets 503, or nothing. Many phones may share one
+    /// address. 0: any number. Default: 0.
+    pub register_rate_per_source: u32,
     /// The largest request, in bytes, that goes by UDP to who may take TCP, where we take TCP ourselves (RFC 3261 18.1.1).
     /// Default: 1,300.
     pub max_udp_request: usize,
@@ -377,6 +380,7 @@ impl Default for Limits {
             max_headers: 256,
             max_transactions: 100_000,
             emergency_reserve: 1_000,
+            register_rate_per_source: 0,
             max_udp_request: 1_300,
             max_connections: 10_000,
             max_connections_of_host: 1_000,

@@ -57,6 +57,12 @@ impl Sas {
         if self.is_ignored(&request) {
             return self.on_dropped(from, out);
         }
+        if request.method() == Method::Register {
+            let rate = self.world.config.limits.register_rate_per_source;
+            if !self.source_rate.admits(self.world.now, from.address.ip(), rate) {
+                return self.on_full(&request, from, out);
+            }
+        }
         let reserved = |config: &Config| is_emergency_call(config, &request);
         self.note_alias(via, from);
         if request.method() == Method::Register && self.serves_registers() {

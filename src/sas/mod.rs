@@ -10,7 +10,7 @@
 //! * `names`: proxies, gateways and next hops that are named, and have to be asked for.
 //! * `journal`: what the core was told, to be kept and lived through again.
 //! * `store`: bindings that outlive a core, on their way out and back in.
-//! * `overload`: what is told to those for whom there is no room.
+//! * `overload`: what is told to those for whom there is no room; `source_rate`: who sends too much.
 //! * `watch`: the proxy set's health, the mode, and what their changes lead to.
 
 mod action;
@@ -27,6 +27,7 @@ mod pacer;
 mod register;
 mod relay;
 mod shortcut;
+mod source_rate;
 mod store;
 mod streams;
 mod watch;
@@ -50,6 +51,7 @@ use homecoming::Homecoming;
 use names::Names;
 use overload::Overload;
 use pacer::Pacer;
+use source_rate::SourceRate;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -80,6 +82,7 @@ pub struct Sas {
     pathless: BTreeSet<TargetId>,
     drops: Drops,
     overload: Overload,
+    source_rate: SourceRate,
     /// Where more bindings ended at once than one event may deal with, the rest waits until then.
     expire_again_at: Instant,
 }
@@ -148,6 +151,7 @@ impl Sas {
             pathless: BTreeSet::new(),
             drops: Drops::default(),
             overload: Overload::default(),
+            source_rate: SourceRate::default(),
             expire_again_at: now,
             world: World { config, rng, flows, home, now },
         }

@@ -176,6 +176,18 @@ fn when_the_table_is_full_some_are_told_when_to_try_again_and_the_rest_nothing()
 }
 
 #[test]
+fn who_registers_too_often_is_told_to_wait_and_nobody_else_is() {
+    let mut rig = Rig::lost_with(|settings| settings.limits.register_rate_per_source = 3);
+    let from = |place: &str, cseq| register("bob", place, &format!("Contact: <sip:bob@{place}>\r\n"), cseq);
+    let statuses: Vec<_> = (1..=5).map(|cseq| rig.feed_one(MALLORY, from(MALLORY, cseq)).brief()).collect();
+    assert_eq!(statuses.iter().filter(|brief| brief.starts_with("200")).count(), 3);
+    assert_eq!(statuses.iter().filter(|brief| brief.starts_with("503")).count(), 2);
+    assert!(rig.feed_one(ALICE, from(ALICE, 1)).brief().starts_with("200"));
+    rig.run(secs(1));
+    assert!(rig.feed_one(MALLORY, from(MALLORY, 6)).brief().starts_with("200"));
+}
+
+#[test]
 fn time_that_runs_backwards_stands_still_and_an_early_tick_does_nothing() {
     let mut rig = Rig::new();
     rig.bind("bob", BOB);
