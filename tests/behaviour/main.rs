@@ -26,6 +26,8 @@ mod names;
 #[cfg(test)]
 mod outbound;
 #[cfg(test)]
+mod pains;
+#[cfg(test)]
 mod register;
 #[cfg(test)]
 mod rescue;

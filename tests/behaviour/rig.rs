@@ -120,7 +120,8 @@ pub(crate) struct Rig {
     /// The proxies that answer their probes.
     pub(crate) up: BTreeSet<SocketAddr>,
     pub(crate) probes: usize,
-    /// Header fields of the answers to them.
+    /// Status and header fields of the answers to them.
+    pub(crate) probe_status: u16,
     pub(crate) probe_lines: &'static str,
     pub(crate) notices: Vec<Notice>,
     /// The connections that SAS has asked for, and those that it has closed.
@@ -179,6 +180,7 @@ impl Rig {
             now: Instant::ZERO,
             up: [PROXY, PROXY_2].map(address).into(),
             probes: 0,
+            probe_status: 200,
             probe_lines: "",
             notices: Vec::new(),
             dialled: Vec::new(),
@@ -223,7 +225,7 @@ impl Rig {
                     }
                     self.probes += 1;
                     if self.up.contains(&to) {
-                        let data = message.answer(200, self.probe_lines).into();
+                        let data = message.answer(self.probe_status, self.probe_lines).into();
                         let event = if self.dialled.iter().any(|dialled| dialled.flow == flow) {
                             Event::Stream { flow, data }
                         } else {
