@@ -38,6 +38,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "uri",
             "headers",
             "auth",
+            "dialplan",
             "config",
             "message",
             "transport",

@@ -6,7 +6,7 @@ use sip_survivability::config::Config;
 use sip_survivability::message::{Message, Request};
 use sip_survivability::registrar::{Home, Registrar};
 use sip_survivability::rng::Rng;
-use sip_survivability::routing::{Decision, Outcome, Query, Source, View, decide};
+use sip_survivability::routing::{Decision, Mapping, Outcome, Query, Source, View, decide};
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{Flow, FlowId, Flows, Peer, Transport};
 use sip_survivability::upstream::{TargetId, Upstream, UpstreamEvent};
@@ -101,6 +101,8 @@ impl Branch {
             rescue: situation == Situation::Suspect,
             known: source != Source::User || phone.is_some(),
             suspect: situation != Situation::Normal,
+            // Without a network, ENUM knows nothing.
+            mapping: Mapping::None,
         };
         Ok(decide(&query, &view))
     }
@@ -110,7 +112,7 @@ impl Branch {
         let groups = match &decision.outcome {
             Outcome::Answer(status) => return format!("{status}, {}", plain(decision.step.as_str())),
             Outcome::Forward(groups) => groups,
-            _ => return String::new(),
+            Outcome::Ask(_) | _ => return String::new(),
         };
         let first: Vec<_> =
             groups.iter().take(1).flatten().map(|target| target.address.to_string()).collect();
@@ -142,7 +144,7 @@ impl Branch {
                     }
                 }
             }
-            _ => {}
+            Outcome::Ask(_) | _ => {}
         }
         self.site.with_names(&text)
     }

@@ -107,8 +107,9 @@ fn check_affix(key: &'static str, affix: &str) -> Result<(), ConfigError> {
 mod tests {
     use super::super::table::Entry;
     use super::super::validate::tests::{refused, standard};
-    use super::super::{Alternative, Call, RequestKind, Route};
+    use super::super::{Alternative, Call, NumberMapping, RequestKind, Route};
     use super::*;
+    use std::time::Duration;
 
     /// How a refusal begins, and what leads to it.
     type Case<'a> = (&'a str, &'a dyn Fn(&mut Settings));
@@ -134,7 +135,7 @@ mod tests {
     #[test]
     fn settings_that_contradict_each_other_are_refused_with_their_key() {
         use SurvivabilityMode as Mode;
-        let cases: [Case<'_>; 12] = [
+        let cases: [Case<'_>; 14] = [
             ("sas.ignore_all_in_normal = true: needs", &|s| s.sas.ignore_all_in_normal = true),
             ("sas.survivability_mode = table-in-normal: needs a [[route]]", &|s| {
                 s.sas.survivability_mode = Mode::TableInNormal;
@@ -163,6 +164,14 @@ mod tests {
             ("registration_manipulation.leave_from_right = 31: must be from 0 to 30", &|s| {
                 s.registration_manipulation.leave_from_right = 31;
             }),
+            ("sas.enum.suffix = 192.0.2.1: must be", &|s| {
+                s.sas.number_mapping = Some(NumberMapping::new("192.0.2.1".into()));
+            }),
+            ("sas.enum.timeout = 0s: must be from 10ms to 10s", &|s| {
+                let timeout = Duration::ZERO;
+                s.sas.number_mapping =
+                    Some(NumberMapping { timeout, ..NumberMapping::new("e164.arpa".into()) });
+            }),
             ("proxy_set.keepalive = false: is needed with", &|s| {
                 s.sas.survivability_mode = Mode::IgnoreRegister;
                 s.proxy_set.keepalive = false;
@@ -181,7 +190,7 @@ mod tests {
     #[test]
     fn rows_that_could_not_work_are_refused_with_their_number() {
         let cases = [
-            ("route.to = enum (row 1): ENUM is not supported yet", vec![row("enum")]),
+            ("route.to = enum (row 1): needs sas.enum", vec![row("enum")]),
             ("route.to = default-gateway (row 1): needs", vec![row("default-gateway")]),
             ("route.to = reject:302 (row 1): must reject with", vec![row("reject:302")]),
             ("route.to = sip:bob@192.0.2.30 (row 2): must be", vec![row("users"), row("sip:bob@192.0.2.30")]),

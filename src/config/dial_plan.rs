@@ -145,7 +145,7 @@ pub enum RouteTo {
     Uri(UriBuf),
     /// Where the Request-URI says, by number, for senders that are known.
     RequestUri,
-    /// By ENUM: not supported yet, and refused.
+    /// To the registered user, or else the host, of the URI that ENUM makes of the number.
     Enum,
     /// To the registered user.
     Users,

@@ -33,7 +33,7 @@ pub use dial_plan::{
     RouteTo, RouteToError,
 };
 pub use secret::{Secret, SecretError};
-pub(crate) use table::{Call, Group, RowTo};
+pub(crate) use table::{Call, Group, Row, RowTo};
 pub use validate::{Config, ConfigError, Target, UNRESOLVED};
 pub(crate) use validate::{Place, TargetRef};
 
@@ -187,6 +187,25 @@ pub enum EnteringEmergency {
     KeepAlive,
 }
 
+/// How ENUM (RFC 6116) is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NumberMapping {
+    /// The domain that the numbers are in: `e164.arpa`, or one of the site's own.
+    pub suffix: String,
+    /// How long a call waits for the DNS: 10 ms to 10 s. One that fell silent, as it does with the line, is not waited for again
+    /// for half a minute. Default: 2 s.
+    pub timeout: Duration,
+}
+
+impl NumberMapping {
+    /// The numbers of that domain.
+    #[must_use]
+    pub const fn new(suffix: String) -> Self {
+        Self { suffix, timeout: Duration::from_secs(2) }
+    }
+}
+
 /// The survivability rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -231,6 +250,9 @@ pub struct Survivability {
     /// which some state has no route for one of them is refused. Of a phone that calls `urn:service:sos`, or one of its kinds (RFC
     /// 5031), the gateway gets the first number. Default: none.
     pub emergency_numbers: Vec<String>,
+    /// Where the URIs of numbers are asked for (ENUM, RFC 6116): in the emergency state of what is for nobody here, before it goes to the
+    /// default gateway, and wherever a row of the routing table says so. Default: nowhere.
+    pub number_mapping: Option<NumberMapping>,
     /// Put before the number, in the emergency state, of what goes out by the table or to the default gateway. Default: nothing.
     pub emergency_prefix: String,
     /// Whether emergency numbers get the prefix too, as in the product. Default: false.
@@ -284,6 +306,7 @@ impl Default for Survivability {
             redundant_sas: None,
             cascade_loop: CascadeLoop::OwnVia,
             emergency_numbers: Vec::new(),
+            number_mapping: None,
             emergency_prefix: String::new(),
             prefix_emergency_numbers: false,
             block_unregistered: false,

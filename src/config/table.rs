@@ -45,6 +45,7 @@ pub(crate) enum RowTo {
     /// To the hop of this number.
     Hop(usize),
     RequestUri,
+    Enum,
     Users,
     ProxySet,
     DefaultGateway,
@@ -191,7 +192,8 @@ fn row(settings: &Settings, route: &Route, number: u16, uris: &mut Vec<UriBuf>) 
         }
         RouteTo::RequestUri => RowTo::RequestUri,
         RouteTo::Enum => {
-            return Err(ConfigError { key: "route.to", value, reason: "ENUM is not supported yet" });
+            check(settings.sas.number_mapping.is_some(), "needs sas.enum")?;
+            RowTo::Enum
         }
         RouteTo::Users => RowTo::Users,
         RouteTo::ProxySet => {

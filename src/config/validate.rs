@@ -317,6 +317,13 @@ impl Settings {
         )?;
         at_least_one("sas.return_rate", sas.return_rate as usize)?;
         span("sas.stale_binding_grace", sas.stale_binding_grace, 0..=2_000_000_000)?;
+        if let Some(mapping) = &sas.number_mapping {
+            // The digits of a number, and the dots, come before it (RFC 1035 2.3.4).
+            let is_name =
+                matches!(Host::parse(&mapping.suffix), Some(Host::Name(_))) && mapping.suffix.len() <= 220;
+            ensure(is_name, "sas.enum.suffix", &mapping.suffix, "must be the name of a domain")?;
+            span("sas.enum.timeout", mapping.timeout, 10..=10_000)?;
+        }
         for number in &sas.emergency_numbers {
             let usable = !number.is_empty() && number.bytes().all(|b| b.is_ascii_graphic() && b != b'@');
             ensure(
@@ -416,6 +423,7 @@ pub(super) fn span(
     let within =
         Duration::from_millis(*millis.start()) <= value && value <= Duration::from_millis(*millis.end());
     let reason = match (millis.start(), millis.end()) {
+        (10, 10_000) => "must be from 10ms to 10s",
         (10, 32_000) => "must be from 10ms to 32s",
         (10, _) => "must be from 10ms to 60s",
         (1000, _) => "must be from 1s to 24h",

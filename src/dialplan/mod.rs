@@ -3,6 +3,7 @@
 //! * [`Pattern`]: numbers and user names, in the product's notation.
 //! * [`HostPattern`]: the host behind them.
 //! * [`Manipulation`]: digits taken off and put on.
+//! * [`Number`]: what ENUM can be asked for.
 //!
 //! ```
 //! use sip_survivability::dialplan::{Manipulation, Pattern};
@@ -17,10 +18,12 @@
 
 mod host;
 mod manipulation;
+mod number;
 mod pattern;
 
 pub use host::{HostPattern, HostPatternError};
 pub use manipulation::Manipulation;
+pub use number::Number;
 pub use pattern::{Pattern, PatternError, PatternErrorKind};
 
 use crate::uri::{AorKey, HomeHosts, Uri, user_of};

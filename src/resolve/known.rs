@@ -92,7 +92,7 @@ fn is_of_one_host(address: IpAddr) -> bool {
     !address.is_unspecified() && !address.is_multicast() && !is_broadcast
 }
 
-const fn naptr(record: &Record) -> Option<&Naptr> {
+pub(super) const fn naptr(record: &Record) -> Option<&Naptr> {
     match record {
         Record::Naptr(naptr) => Some(naptr),
         Record::Srv(_) | Record::A(_) | Record::Aaaa(_) => None,

@@ -10,6 +10,7 @@
 //! * `record`, `known`: answers as they come, and what is kept of them.
 //! * `cache`: for how long; used past that while the DNS is away.
 //! * `resolver`: who waits for what.
+//! * `mapping`: the URI that ENUM makes of a number (RFC 6116), by the `substitution` that a record has.
 //!
 //! Every answer is taken for hostile: records and names are limited in number and length, the depth of a resolution is fixed, what
 //! is no name of a host leads nowhere, times to live are bounded both ways.
@@ -17,13 +18,16 @@
 mod cache;
 mod destination;
 mod known;
+mod mapping;
 mod name;
 mod record;
 mod resolver;
 mod select;
+mod substitution;
 mod weight;
 
 pub use destination::{Destination, Means, Transports};
+pub(crate) use mapping::uri_of;
 pub use name::Name;
 pub use record::{Answer, Naptr, Question, Record, RecordKind, Srv};
 pub use resolver::{QueryId, Resolution, ResolutionId, Resolved, Resolver, ResolverAction};

@@ -1,10 +1,11 @@
 //! Requests outside a dialog (`sas.md` 4.2-4.4).
 
 use super::flow::{self, ByToken};
-use super::table;
 use super::{
-    Decision, Hop, Outcome, Query, Reason, Reasons, Source, Step, Target, View, address_of, own_routes,
+    Decision, Hop, Mapping, Outcome, Query, Reason, Reasons, Source, Step, Target, View, address_of,
+    own_routes,
 };
+use super::{mapping, table};
 use crate::config::{CascadeLoop, InboundManipulation, OutOfDialogMiss};
 use crate::dialplan::number_of;
 use crate::headers::{HeaderName, Method};
@@ -330,8 +331,22 @@ fn serve(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Reasons
     if !to_gateway {
         reasons.push(Reason::NotACall);
     }
-    let step = if peers.is_empty() { Step::DefaultGateway } else { Step::RedundantSas };
+    // 4.4 step 8. Of a user who is known here ENUM knows no more.
+    let is_mapped = !known && method == Method::Invite;
+    if is_mapped && let Some(outcome) = mapping::question(query, view, &uri) {
+        return decision(outcome, Step::Enum, reasons, 0);
+    }
+    let mapped = if is_mapped { mapping::targets(query, view) } else { Vec::new() };
+    if view.config.sas.number_mapping.is_some() && !matches!(query.mapping, Mapping::Unasked) {
+        reasons.push(if mapped.is_empty() { Reason::NumberNotMapped } else { Reason::NumberMapped });
+    }
+    let step = match (peers.is_empty(), mapped.is_empty()) {
+        (false, _) => Step::RedundantSas,
+        (true, false) => Step::Enum,
+        (true, true) => Step::DefaultGateway,
+    };
     let mut groups = peers;
+    groups.extend(mapped);
     if to_gateway {
         let to = gateways(query, view, prefixed.as_ref().unwrap_or(&uri), &mut reasons);
         if prefixed.is_some() && !to.is_empty() {

@@ -7,12 +7,14 @@
 mod dialog;
 mod flow;
 mod initial;
+mod mapping;
 mod reason;
 mod redirect;
 mod table;
 mod target;
 
 use crate::config::{self, Config};
+use crate::dialplan::Number;
 use crate::headers::{HeaderName, Method};
 use crate::message::Request;
 use crate::mode::State;
@@ -22,6 +24,7 @@ use crate::upstream::Upstream;
 use crate::uri::{HomeHosts, Host, Uri, UriBuf};
 use std::net::SocketAddr;
 
+pub use mapping::{MappedNumber, Mapping};
 pub use reason::{Reason, Reasons, Step};
 pub(crate) use redirect::redirect;
 pub(crate) use target::as_request_uri;
@@ -58,6 +61,8 @@ pub struct Query<'a> {
     pub known: bool,
     /// No proxy is known to be reachable at present.
     pub suspect: bool,
+    /// What ENUM says of the number that is called.
+    pub mapping: Mapping<'a>,
 }
 
 impl Query<'_> {
@@ -212,6 +217,8 @@ pub enum Outcome {
     Forward(Vec<Vec<Target>>),
     /// Answered by us with this status: a success, or a refusal.
     Answer(u16),
+    /// Decided when ENUM has been asked for the number ([`Query::mapping`]).
+    Ask(Number),
 }
 
 /// Decides about a request that has passed validation and is not a REGISTER or CANCEL.

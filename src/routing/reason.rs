@@ -58,6 +58,8 @@ named! {
         Ourselves => "ourselves", "answered here";
         /// By the routing table.
         RoutingTable => "routing_table", "by the routing table";
+        /// Where ENUM says.
+        Enum => "enum", "where ENUM says";
         /// To the redundant SAS.
         RedundantSas => "redundant_sas", "to the redundant SAS";
         /// Refused, since its sender is not registered.
@@ -140,6 +142,10 @@ named! {
         NoRowMatches => "no_row_matches", "the routing table: no row matches";
         /// The routing table counts in the other state only.
         TableNotInForce => "table_not_in_force", "the routing table is for the other state";
+        /// ENUM has a URI for the number.
+        NumberMapped => "number_mapped", "ENUM has a URI for the number";
+        /// ENUM has none for the number, or has not answered in time.
+        NumberNotMapped => "number_not_mapped", "ENUM has no URI for the number, or has not answered in time";
         /// There is a redundant SAS.
         RedundantSasConfigured => "redundant_sas_configured", "there is a redundant SAS";
         /// It comes from a redundant SAS, or from an address in the routing table, and never goes back there.

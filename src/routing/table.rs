@@ -1,8 +1,10 @@
 //! The routing table (`sas.md` 6.3): the first row that matches, what rings with it, and what backs it up.
 
 use super::initial::{all_routes, database_groups, gateways, proxies};
-use super::{Decision, Hop, Outcome, Query, Reason, Reasons, Source, Step, Target, View, address_of};
-use crate::config::{Call, Group, RowTo, SurvivabilityMode};
+use super::{
+    Decision, Hop, Outcome, Query, Reason, Reasons, Source, Step, Target, View, address_of, mapping,
+};
+use crate::config::{Call, Group, Row, RowTo, SurvivabilityMode};
 use crate::dialplan::number_of;
 use crate::headers::Method;
 use crate::uri::Uri;
@@ -63,6 +65,13 @@ pub(super) fn look_up_with(
             reasons.push(Reason::RowMatches(number));
             let (outcome, step, reasons) = (Outcome::Answer(status), Step::RoutingTable, *reasons);
             return Some(Decision { outcome, step, reasons, drop_routes: 0 });
+        }
+        let asks = |row: &Row| row.to == RowTo::Enum;
+        if entry.groups(method, call).flat_map(|group| group.rows(method, call)).any(asks)
+            && let Some(outcome) = mapping::question(query, view, uri)
+        {
+            reasons.push(Reason::RowMatches(number));
+            return Some(Decision { outcome, step: Step::RoutingTable, reasons: *reasons, drop_routes: 0 });
         }
         let going_out = prefixed.unwrap_or(uri);
         let rows = Rows { query, view, uri, going_out };
@@ -149,6 +158,7 @@ impl Rows<'_> {
         match to {
             RowTo::Hop(hop) => hop_targets(query, view, hop, going_out),
             RowTo::RequestUri => self.by_request_uri(),
+            RowTo::Enum => mapping::targets(query, view),
             RowTo::Users => database_groups(view, uri),
             RowTo::ProxySet if query.source == Source::Proxy => Vec::new(),
             RowTo::ProxySet => proxies(view, going_out),

@@ -62,7 +62,16 @@ impl Rig {
     }
 
     fn query<'a>(&self, request: &'a Request, source: Source, state: State, rescue: bool) -> Query<'a> {
-        Query { request, source, from: FROM, state, rescue, known: true, suspect: false }
+        Query {
+            request,
+            source,
+            from: FROM,
+            state,
+            rescue,
+            known: true,
+            suspect: false,
+            mapping: Mapping::Unasked,
+        }
     }
 
     fn view(&self) -> View<'_> {
@@ -89,6 +98,7 @@ impl Rig {
         let decision = decide(&query, &view);
         let outcome = match &decision.outcome {
             Outcome::Answer(status) => status.to_string(),
+            Outcome::Ask(number) => format!("asks for {number}"),
             Outcome::Forward(groups) => {
                 let target = |target: &Target| {
                     let uri = target.uri.as_deref().unwrap_or("as it came");

@@ -304,7 +304,7 @@ impl Sas {
         let Arrival { server, request, from, .. } = arrival;
         // 22.1: nobody can be asked for the password of a CANCEL, which is taken from "the same hop that sent the request being
         // canceled".
-        let caller = self.proxy.source_of(invite);
+        let caller = self.proxy.source_of(invite).or_else(|| self.mappings.source_of(invite));
         if caller.is_some_and(|caller| caller.address.ip() != from.address.ip()) {
             self.refuse(server, &request, from, &Fault::new(481), out);
             // The caller's own CANCEL must not be taken for this one come again.
@@ -315,6 +315,9 @@ impl Sas {
         let tag = self.transactions.stateless_tag(&request);
         let ok = ResponseBuilder::new(&request, from.address, 200, early.as_deref().unwrap_or(tag.as_str()));
         self.transactions.respond(&mut self.world.ctx(out), server, 200, ok.finish_or_500());
+        if let Some(Arrival { request, from, .. }) = self.mappings.take(invite) {
+            return self.refuse(invite, &request, from, &Fault::new(487), out);
+        }
         let reason = request.values(HeaderName::Reason).collect::<Vec<_>>().join(", ");
         self.proxy.cancel(&mut self.world.ctx(out), &mut self.transactions, invite, &reason);
         self.cancel_past_dead_proxy(invite, &reason, out);

@@ -20,6 +20,7 @@ mod event;
 mod homecoming;
 mod inbound;
 pub mod journal;
+mod mapping;
 mod names;
 mod notice;
 mod overload;
@@ -48,6 +49,7 @@ use crate::uri::HomeHosts;
 use bytes::Bytes;
 use drops::Drops;
 use homecoming::Homecoming;
+use mapping::Mappings;
 use names::Names;
 use overload::Overload;
 use pacer::Pacer;
@@ -78,6 +80,7 @@ pub struct Sas {
     pacer: Pacer,
     homecoming: Homecoming,
     names: Names,
+    mappings: Mappings,
     /// Proxies that refused our Path (`sas.md` 4.5).
     pathless: BTreeSet<TargetId>,
     drops: Drops,
@@ -148,6 +151,7 @@ impl Sas {
             pacer: Pacer::new(config.sas.return_rate),
             homecoming: Homecoming::default(),
             names: Names::new(&config, now),
+            mappings: Mappings::default(),
             pathless: BTreeSet::new(),
             drops: Drops::default(),
             overload: Overload::default(),
@@ -200,7 +204,7 @@ impl Sas {
         self.pass_refusals(out);
     }
 
-    /// When to tell [`Event::Tick`]. May change with every event. A peek at nine queues.
+    /// When to tell [`Event::Tick`]. May change with every event. A peek at ten queues.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
         [
@@ -212,6 +216,7 @@ impl Sas {
             self.homecoming.next_timeout(),
             self.drops.next_timeout(),
             self.names.next_timeout(),
+            self.mappings.next_timeout(),
             self.authenticator.as_ref().and_then(Authenticator::next_timeout),
             self.registrar.next_expiry(self.grace()).map(|due| due.max(self.expire_again_at)),
         ]
@@ -258,6 +263,7 @@ impl Sas {
             self.tell_mode(crate::mode::ModeEvent::Tick, out);
             self.tell_homecoming(out);
             self.tell_names(out);
+            self.tell_mappings(out);
             let grace = self.grace();
             let expired = self.registrar.expire(self.world.now, grace, EXPIRED_AT_ONCE);
             if expired.len() == EXPIRED_AT_ONCE {

@@ -3,6 +3,7 @@
 //! Questions go out as [`Action::Resolve`], answers come in as [`Event::Resolved`](super::Event::Resolved). Targets of the
 //! configuration are resolved at start and again before their answers are over; without a new answer they keep the last.
 
+use super::mapping::Mappings;
 use super::{Action, Actions, Notice, Sas};
 use crate::config::{Config, Place, TargetRef};
 use crate::resolve::{
@@ -12,7 +13,7 @@ use crate::resolve::{
 use crate::time::Instant;
 use crate::transport::Flows;
 use crate::upstream::{TargetId, UpstreamEvent};
-use crate::uri::Host;
+use crate::uri::{Host, Uri};
 
 /// After so many missed probes in a row the next address of a proxy is tried (RFC 3263 4.3). One or two are lost now and then.
 const MISSES_OF_ONE_ADDRESS: u32 = 3;
@@ -85,6 +86,9 @@ impl Sas {
 
     /// The DNS has answered.
     pub(super) fn on_resolved(&mut self, query: QueryId, answer: &Answer, out: &mut Actions) {
+        if Mappings::has_asked(query) {
+            return self.on_number_answered(query, answer, out);
+        }
         let (now, mut actions) = (self.world.now, Vec::new());
         self.names.resolver.on_answer(now, query, answer, &mut self.world.rng, &mut actions);
         self.carry_out(actions, out);
@@ -124,12 +128,22 @@ impl Sas {
                 }
                 ResolverAction::Resolved { resolution, resolved } => {
                     let waits = |target: &NamedTarget| target.waits == Some(resolution);
-                    if let Some(index) = self.names.targets.iter().position(waits) {
-                        self.on_target_resolved(index, resolved, out);
+                    match self.names.targets.iter().position(waits) {
+                        Some(index) => self.on_target_resolved(index, resolved, out),
+                        None => self.on_number_located(resolution, &resolved, out),
                     }
                 }
             }
         }
+    }
+
+    /// Where the host of `uri` is, or what will tell. None if it has none that can be asked for.
+    pub(super) fn locate(&mut self, uri: &Uri<'_>, out: &mut Actions) -> Option<Resolution> {
+        let (now, mut actions) = (self.world.now, Vec::new());
+        let (destination, means) = (Destination::of_uri(uri).ok()?, means(&self.world.flows));
+        let found = self.names.resolver.resolve(now, &destination, means, &mut self.world.rng, &mut actions);
+        self.carry_out(actions, out);
+        Some(found)
     }
 
     /// A target is somewhere, or nobody knows where: then it stays where it was (`sas.md` 3.1).

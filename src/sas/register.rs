@@ -111,6 +111,8 @@ impl Sas {
         let decision = decide_register(&self.query(&request, from, Source::User, false), &self.view());
         match &decision.outcome {
             Outcome::Answer(status) => self.refuse(server, &request, from, &Fault::new(*status), out),
+            // No REGISTER calls a number.
+            Outcome::Ask(_) => self.refuse(server, &request, from, &Fault::new(500), out),
             Outcome::Forward(groups) => {
                 let mut proxies = groups.iter().flatten().filter_map(|target| target.hop.proxy());
                 let to_pathless = proxies.any(|proxy| self.pathless.contains(&proxy));

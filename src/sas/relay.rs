@@ -10,7 +10,7 @@ use crate::message::{Essentials, Fault, Request, Rules};
 use crate::mode::{ModeEvent, State};
 use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, breadth_of, forward};
 use crate::registrar::Named;
-use crate::routing::{Decision, Hop, Outcome, Query, Source, Step, Target, decide};
+use crate::routing::{Decision, Hop, Mapping, Outcome, Query, Source, Step, Target, decide};
 use crate::transaction::{ServerId, Unanswered};
 use crate::transport::{Outbox as _, Peer};
 use crate::upstream::{TargetId, UpstreamEvent};
@@ -22,6 +22,7 @@ use std::time::Duration;
 const LOST_DIALOG_PATIENCE: Duration = Duration::from_millis(900);
 
 /// A request that waits for an answer.
+#[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) server: ServerId,
     pub(super) request: Request,
@@ -34,9 +35,16 @@ pub(super) struct Arrival {
 impl Sas {
     /// Sends on, or answers, a request other than REGISTER, CANCEL and ACK.
     pub(super) fn relay(&mut self, arrival: Arrival, out: &mut Actions) {
+        self.relay_mapped(arrival, Mapping::Unasked, out);
+    }
+
+    /// The same when it is known what ENUM says of the number that is called.
+    pub(super) fn relay_mapped(&mut self, arrival: Arrival, mapping: Mapping<'_>, out: &mut Actions) {
         let Arrival { server, request, from, source, .. } = &arrival;
-        let decision = decide(&self.query(request, *from, *source, false), &self.view());
+        let query = Query { mapping, ..self.query(request, *from, *source, false) };
+        let decision = decide(&query, &self.view());
         match decision.outcome {
+            Outcome::Ask(number) => self.map_arrival(number, arrival, out),
             Outcome::Answer(200..=299) => self.answer_ok(*server, request, *from, out),
             Outcome::Answer(status) => {
                 if decision.step == Step::EmergencyNumber {
@@ -139,6 +147,7 @@ impl Sas {
             rescue: rescue || self.has_unresolved_proxies_only(),
             known,
             suspect: !self.upstream.is_available(),
+            mapping: Mapping::Unasked,
         }
     }
 
@@ -161,7 +170,9 @@ impl Sas {
         source: Source,
         out: &mut Actions,
     ) -> bool {
-        let decision = decide(&self.query(request, from, source, false), &self.view());
+        // It waits for nobody.
+        let query = Query { mapping: Mapping::None, ..self.query(request, from, source, false) };
+        let decision = decide(&query, &self.view());
         let Outcome::Forward(groups) = decision.outcome else {
             return false;
         };
@@ -325,6 +336,17 @@ impl Sas {
         kind: SilenceKind,
         out: &mut Actions,
     ) -> Option<Silence> {
+        self.rescue_mapped(context, kind, Mapping::Unasked, out)
+    }
+
+    /// The same when it is known what ENUM says of the number that is called.
+    pub(super) fn rescue_mapped(
+        &mut self,
+        context: ContextId,
+        kind: SilenceKind,
+        mapping: Mapping<'_>,
+        out: &mut Actions,
+    ) -> Option<Silence> {
         let relayed = self.proxy.relayed(context)?;
         if relayed.is_answered || relayed.is_cancelled {
             return None;
@@ -339,7 +361,8 @@ impl Sas {
             }
             return None;
         }
-        let decision = decide(&self.query(&request, from, source, true), &self.view());
+        let query = Query { mapping, ..self.query(&request, from, source, true) };
+        let decision = decide(&query, &self.view());
         // An emergency call has tried every route by now, unless its number has only come of manipulation.
         if decision.step == Step::EmergencyNumber && self.is_emergency_call(&request) {
             return if self.proxy.is_pending(context) { None } else { self.unreachable(context, out) };
@@ -353,6 +376,10 @@ impl Sas {
             return None;
         }
         match &decision.outcome {
+            Outcome::Ask(number) => {
+                self.map_rescued(number.clone(), context, kind, out);
+                None
+            }
             Outcome::Forward(groups) => {
                 notify_routed(&request, &decision, out);
                 let (groups, drop_routes) = (groups.clone(), decision.drop_routes);

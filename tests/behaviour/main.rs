@@ -12,6 +12,8 @@ mod dialog;
 #[cfg(test)]
 mod emergency;
 #[cfg(test)]
+mod enumber;
+#[cfg(test)]
 mod fork;
 #[cfg(test)]
 mod forward;

@@ -463,7 +463,7 @@ proptest! {
         prop_assert!(!decision.reasons.is_empty());
         let places: Vec<SocketAddr> = match &decision.outcome {
             Outcome::Forward(groups) => groups.iter().flatten().map(|target| target.address).collect(),
-            Outcome::Answer(_) => Vec::new(),
+            Outcome::Answer(_) | Outcome::Ask(_) => Vec::new(),
         };
         prop_assert!(!places.contains(&peer.address), "{decision:?}");
         prop_assert!(places.iter().all(|place| !rig.flows.is_local(*place)), "{decision:?}");
