@@ -28,6 +28,8 @@ mod local;
 mod section;
 #[path = "../examples/gateway/settings.rs"]
 mod settings;
+#[path = "../examples/gateway/site_file.rs"]
+mod site_file;
 #[path = "../examples/gateway/tls.rs"]
 mod tls;
 #[path = "../examples/gateway/udp.rs"]

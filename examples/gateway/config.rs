@@ -1,9 +1,9 @@
-//! The configuration file: which section has which keys, and what the gateway does without a file.
+//! What the gateway takes out of the configuration file, and what it does without one.
 
 use crate::entrance::Entrance;
 use crate::listen::Listen;
-use crate::section::{Section, Wrong};
-use crate::{local, settings, websocket};
+use crate::section::Wrong;
+use crate::{local, site_file, websocket};
 use sip_survivability::config::{Config, Settings, SurvivabilityMode};
 use sip_survivability::transport::Transport;
 use std::io;
@@ -98,45 +98,25 @@ pub(crate) fn built_in() -> Result<Site, String> {
 /// Reads the file, or says in one line what is wrong with it.
 pub(crate) fn read(path: &Path) -> Result<Site, String> {
     let source = format!("{}: ", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{source}{error}"))?;
-    let table = text.parse::<Table>().map_err(|error| format!("{source}{}", syntax_error(&text, &error)))?;
-    let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    site(table, folder, source.clone()).map_err(|wrong| format!("{source}{wrong}"))
-}
-
-fn syntax_error(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().lines().collect::<Vec<_>>().join(", ");
-    let before = error.span().and_then(|span| text.get(..span.start));
-    match before {
-        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
-        None => message,
-    }
+    site_file::read(path, |table, folder| site(table, folder, source))
 }
 
 /// `folder`: the one that the file lies in, where the files that it names are.
 fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     let about = without_secrets(table.clone());
-    let mut file = Section::file(table);
-    let mut settings = Settings::default();
+    let (settings, (listen, dns, journal)) = site_file::settings(table, folder, &[], |listen, file| {
+        let listen = Listen::read(listen, folder)?;
 
-    let mut keys = file.section("listen")?;
-    let listen = Listen::read(&mut keys, folder)?;
-    keys.set("domains", &mut settings.domains)?;
-    keys.set("names", &mut settings.names)?;
-    keys.finish()?;
+        let (mut keys, mut dns) = (file.section("dns")?, Vec::new());
+        keys.set("servers", &mut dns)?;
+        keys.finish()?;
 
-    let (mut keys, mut dns) = (file.section("dns")?, Vec::new());
-    keys.set("servers", &mut dns)?;
-    keys.finish()?;
-
-    let (mut keys, mut path) = (file.section("journal")?, String::new());
-    keys.set("file", &mut path)?;
-    keys.finish()?;
-    let journal = Some(path).filter(|path| !path.is_empty()).map(|path| folder.join(path));
-
-    settings::read(&mut file, folder, &mut settings)?;
-    file.finish()?;
-
+        let (mut keys, mut path) = (file.section("journal")?, String::new());
+        keys.set("file", &mut path)?;
+        keys.finish()?;
+        let journal = Some(path).filter(|path| !path.is_empty()).map(|path| folder.join(path));
+        Ok((listen, dns, journal))
+    })?;
     let config = settings.validate()?;
     listen.check(&config)?;
     Ok(Site { listen, dns, config, journal, about, is_built_in: false, source })

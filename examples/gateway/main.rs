@@ -34,6 +34,7 @@ mod local;
 mod section;
 mod settings;
 mod signals;
+mod site_file;
 mod tls;
 mod udp;
 mod users;

@@ -28,6 +28,8 @@ mod section;
 #[path = "../gateway/settings.rs"]
 mod settings;
 mod site;
+#[path = "../gateway/site_file.rs"]
+mod site_file;
 mod traffic;
 #[path = "../gateway/users.rs"]
 mod users;

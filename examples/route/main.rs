@@ -15,6 +15,8 @@ mod section;
 #[path = "../gateway/settings.rs"]
 mod settings;
 mod site;
+#[path = "../gateway/site_file.rs"]
+mod site_file;
 #[path = "../gateway/users.rs"]
 mod users;
 

@@ -1,8 +1,8 @@
 //! The configuration that is asked about: the gateway's file, or a built-in one.
 
-use crate::section::{Section, Wrong};
-use crate::settings;
-use sip_survivability::config::{Config, RouteTo, Settings};
+use crate::section::Wrong;
+use crate::site_file;
+use sip_survivability::config::{Config, RouteTo};
 use sip_survivability::uri::{Host, UriBuf};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -49,35 +49,23 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn built_in() -> Result<Self, String> {
-        Self::parse(BUILT_IN, Path::new("")).map_err(|wrong| format!("built-in: {wrong}"))
+        site_file::parse(BUILT_IN, Path::new(""), Self::of).map_err(|wrong| format!("built-in: {wrong}"))
     }
 
     /// Reads the file, or says in one line what is wrong with it.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let folder = path.parent().unwrap_or_else(|| Path::new(""));
-        Self::parse(&text, folder).map_err(|wrong| format!("{}: {wrong}", path.display()))
-    }
-
-    fn parse(text: &str, folder: &Path) -> Result<Self, String> {
-        let table = text.parse::<Table>().map_err(|error| one_line(error.message()))?;
-        Self::of(table, folder).map_err(|wrong| wrong.to_string())
+        site_file::read(path, Self::of)
     }
 
     fn of(table: Table, folder: &Path) -> Result<Self, Wrong> {
-        let mut file = Section::file(table);
-        let mut settings = Settings::default();
         // Of what the gateway listens on, only its address is of interest here.
-        let mut keys = file.section("listen")?;
-        let (mut udp, mut advertise) = (Vec::<SocketAddr>::new(), None::<IpAddr>);
-        keys.set("udp", &mut udp)?;
-        keys.set("advertise", &mut advertise)?;
-        keys.set("domains", &mut settings.domains)?;
-        keys.set("names", &mut settings.names)?;
-        let _ = file.section("dns")?;
-        let _ = file.section("journal")?;
-        settings::read(&mut file, folder, &mut settings)?;
-        file.finish()?;
+        let left_out = ["listen", "dns", "journal"];
+        let (mut settings, (udp, advertise)) = site_file::settings(table, folder, &left_out, |listen, _| {
+            let (mut udp, mut advertise) = (Vec::<SocketAddr>::new(), None::<IpAddr>);
+            listen.set("udp", &mut udp)?;
+            listen.set("advertise", &mut advertise)?;
+            Ok((udp, advertise))
+        })?;
         let mut local = udp.first().copied().unwrap_or_else(|| ([192, 0, 2, 10], 5080).into());
         if let Some(ip) = advertise.or_else(|| local.ip().is_unspecified().then(|| [192, 0, 2, 10].into())) {
             local.set_ip(ip);
@@ -123,8 +111,4 @@ fn stand_in(uri: &mut UriBuf, names: &mut Vec<String>) {
     if let Ok(other) = uri.as_str().replacen(&name, &address, 1).parse() {
         *uri = other;
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.lines().collect::<Vec<_>>().join(", ")
 }
