@@ -17,6 +17,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod audiocodes;
 mod authentication;
 mod contradictions;
 mod dial_plan;
