@@ -87,6 +87,14 @@
 //! | [`resolve`] | from a URI to the servers to try, RFC 3263 |
 //! | [`config`], [`time`], [`rng`], [`transport`] | what the others are given |
 //!
+//! # Features
+//!
+//! None is on unless it is asked for, and none changes what is done.
+//!
+//! | feature | what |
+//! |---|---|
+//! | `serde` | `Serialize` and `Deserialize` for [`config::Settings`], in the keys and forms of a configuration file |
+//!
 //! # What it follows
 //!
 //! | RFC | what of it |

@@ -54,6 +54,11 @@ fn headers() {
 }
 
 #[test]
+fn ini() {
+    replay("ini", checks::ini);
+}
+
+#[test]
 fn parse() {
     replay("parse", checks::parse);
 }

@@ -141,10 +141,15 @@ fn the_library_names_no_clock_socket_thread_or_environment() {
 fn the_library_depends_on_little() {
     let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
     let dependencies = manifest.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
-    let names: Vec<&str> =
-        dependencies.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+    let (optional, always): (Vec<_>, Vec<_>) = dependencies
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .partition(|(_, how)| how.contains("optional = true"));
+    let names =
+        |dependencies: Vec<(_, _)>| dependencies.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(optional), ["serde"]);
     assert_eq!(
-        names,
+        names(always),
         [
             "bytes",
             "ctutils",
@@ -158,5 +163,6 @@ fn the_library_depends_on_little() {
             "thiserror"
         ]
     );
+    assert!(!manifest.contains("default = ["), "no feature is on unless it is asked for");
     assert!(manifest.contains("unsafe_code = \"forbid\""));
 }

@@ -153,107 +153,108 @@ mod tests {
         assert_eq!(site.config, expected.validate().unwrap());
     }
 
+    /// All keys but those of `[auth]`, with values that are no defaults.
+    const EVERY_KEY: &str = r#"
+        [listen]
+        udp = ["127.0.0.1:5080", "[::1]:5080"]
+        tcp = ["127.0.0.1:5081"]
+        ws = ["127.0.0.1:5082", "[::1]:5082"]
+        advertise = "203.0.113.5"
+        domains = ["branch.example"]
+        names = ["sip:sas.branch.example:5080"]
+        [journal]
+        file = "outage.journal"
+        [proxy_set]
+        targets = ["sip:192.0.2.1", "sip:192.0.2.2:5062"]
+        keepalive = false
+        keepalive_interval = "5s"
+        keepalive_interval_down = "6s"
+        reprobe_interval = "300ms"
+        down_after = 7
+        up_after = 3
+        failure_responses = [503, 404]
+        [sas]
+        survivability_mode = "standard"
+        entering_emergency = "requests"
+        request_patience = "1s"
+        suspect_patience = "400ms"
+        minimum_dwell = "11s"
+        maximum_dwell = "6m"
+        registration_time = "1m"
+        return_rate = 49
+        restore_registrations = false
+        stale_binding_grace = "2h"
+        default_gateway = ["sip:192.0.2.9", "sip:192.0.2.10"]
+        gateway_patience = "3s"
+        phone_patience = "2s"
+        ring_time = "15s"
+        emergency_numbers = ["911", "112"]
+        subscribe_response = 405
+        record_route = false
+        connection_reuse = false
+        follow_redirects = true
+        path = false
+        flow_secret = "a secret of this branch"
+        redundant_sas = "sip:192.0.2.20:5080"
+        cascade_loop = "own-or-next-via"
+        emergency_prefix = "9"
+        prefix_emergency_numbers = true
+        block_unregistered = true
+        out_of_dialog_miss = "default-gateway"
+        binding_mode = "user-part"
+        inbound_manipulation = "emergency"
+        [registration_manipulation]
+        remove_from_right = 1
+        leave_from_right = 4
+        [[inbound_manipulation_rule]]
+        source_user = "10"
+        source_host = "branch.example"
+        destination_user = "555(1)"
+        destination_host = "192.0.2.10"
+        change = "destination"
+        remove_from_left = 1
+        remove_from_right = 2
+        leave_from_right = 3
+        prefix = "7"
+        suffix = "8"
+        [[route]]
+        source_user = "10"
+        source_host = "branch.example"
+        destination_user = "9x#"
+        destination_host = "192.0.2.10"
+        request = "invite"
+        to = "sip:192.0.2.30"
+        [[route]]
+        to = "users"
+        group = "member"
+        [[route]]
+        to = "default-gateway"
+        alternative = "consider-inputs"
+        [registrar]
+        max_users = 99
+        max_contacts = 9
+        min_expires = "30s"
+        max_expires = "2h"
+        flow_timer = "90s"
+        reserved_users = ["operator"]
+        [limits]
+        max_message = 4096
+        max_headers = 64
+        max_transactions = 1000
+        emergency_reserve = 10
+        register_rate_per_source = 40
+        max_udp_request = 1400
+        max_connections = 50
+        max_connections_of_host = 20
+        max_dialled = 5
+        max_buffered = 100000
+        connect_time = "1s"
+        connection_idle = "5m"
+        "#;
+
     #[test]
     fn every_key_reaches_its_setting() {
-        let site = read_text(
-            r#"
-            [listen]
-            udp = ["127.0.0.1:5080", "[::1]:5080"]
-            tcp = ["127.0.0.1:5081"]
-            ws = ["127.0.0.1:5082", "[::1]:5082"]
-            advertise = "203.0.113.5"
-            domains = ["branch.example"]
-            names = ["sip:sas.branch.example:5080"]
-            [journal]
-            file = "outage.journal"
-            [proxy_set]
-            targets = ["sip:192.0.2.1", "sip:192.0.2.2:5062"]
-            keepalive = false
-            keepalive_interval = "5s"
-            keepalive_interval_down = "6s"
-            reprobe_interval = "300ms"
-            down_after = 7
-            up_after = 3
-            failure_responses = [503, 404]
-            [sas]
-            survivability_mode = "standard"
-            entering_emergency = "requests"
-            request_patience = "1s"
-            suspect_patience = "400ms"
-            minimum_dwell = "11s"
-            maximum_dwell = "6m"
-            registration_time = "1m"
-            return_rate = 49
-            restore_registrations = false
-            stale_binding_grace = "2h"
-            default_gateway = ["sip:192.0.2.9", "sip:192.0.2.10"]
-            gateway_patience = "3s"
-            phone_patience = "2s"
-            ring_time = "15s"
-            emergency_numbers = ["911", "112"]
-            subscribe_response = 405
-            record_route = false
-            connection_reuse = false
-            follow_redirects = true
-            path = false
-            flow_secret = "a secret of this branch"
-            redundant_sas = "sip:192.0.2.20:5080"
-            cascade_loop = "own-or-next-via"
-            emergency_prefix = "9"
-            prefix_emergency_numbers = true
-            block_unregistered = true
-            out_of_dialog_miss = "default-gateway"
-            binding_mode = "user-part"
-            inbound_manipulation = "emergency"
-            [registration_manipulation]
-            remove_from_right = 1
-            leave_from_right = 4
-            [[inbound_manipulation_rule]]
-            source_user = "10"
-            source_host = "branch.example"
-            destination_user = "555(1)"
-            destination_host = "192.0.2.10"
-            change = "destination"
-            remove_from_left = 1
-            remove_from_right = 2
-            leave_from_right = 3
-            prefix = "7"
-            suffix = "8"
-            [[route]]
-            source_user = "10"
-            source_host = "branch.example"
-            destination_user = "9x#"
-            destination_host = "192.0.2.10"
-            request = "invite"
-            to = "sip:192.0.2.30"
-            [[route]]
-            to = "users"
-            group = "member"
-            [[route]]
-            to = "default-gateway"
-            alternative = "consider-inputs"
-            [registrar]
-            max_users = 99
-            max_contacts = 9
-            min_expires = "30s"
-            max_expires = "2h"
-            flow_timer = "90s"
-            reserved_users = ["operator"]
-            [limits]
-            max_message = 4096
-            max_headers = 64
-            max_transactions = 1000
-            emergency_reserve = 10
-            register_rate_per_source = 40
-            max_udp_request = 1400
-            max_connections = 50
-            max_connections_of_host = 20
-            max_dialled = 5
-            max_buffered = 100000
-            connect_time = "1s"
-            connection_idle = "5m"
-            "#,
-        );
+        let site = read_text(EVERY_KEY);
         let site = site.unwrap_or_else(|wrong| panic!("{wrong}"));
         assert_eq!((site.listen.udp.len(), site.listen.streams().count()), (2, 3));
         assert_eq!(site.local_address(site.listen.udp[0]), "203.0.113.5:5080".parse().unwrap());
@@ -336,7 +337,19 @@ mod tests {
         expected.limits.max_buffered = 100_000;
         expected.limits.connect_time = Duration::from_secs(1);
         expected.limits.connection_idle = Duration::from_mins(5);
+        assert_eq!(as_serde_reads(EVERY_KEY), expected);
         assert_eq!(site.config, expected.validate().unwrap());
+    }
+
+    /// The library's own reading of the same keys: it knows no `[listen]`, and no sections that are the gateway's.
+    fn as_serde_reads(text: &str) -> Settings {
+        let mut table: Table = text.parse().unwrap();
+        table.remove("journal");
+        let listen = table.remove("listen").unwrap();
+        for key in ["domains", "names"] {
+            table.insert(key.to_owned(), listen[key].clone());
+        }
+        table.try_into().unwrap()
     }
 
     #[test]

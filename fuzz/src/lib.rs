@@ -3,4 +3,4 @@
 #[path = "../../tests/fuzz_corpus/mod.rs"]
 mod checks;
 
-pub use checks::{credentials, digest, edit, frame, headers, parse, round_trip, sas, uri};
+pub use checks::{credentials, digest, edit, frame, headers, ini, parse, round_trip, sas, uri};

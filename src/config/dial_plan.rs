@@ -1,5 +1,7 @@
 //! The tables of a site's dial plan, as they are written (`sas.md` section 6).
 
+#[cfg(feature = "serde")]
+use super::forms;
 use crate::dialplan::{HostPattern, Manipulation, Pattern};
 use crate::headers::Method;
 use crate::uri::{UriBuf, UriError};
@@ -9,6 +11,11 @@ use std::str::FromStr;
 /// What of a user's number others may call it by as well (`sas.md` 6.1, `SASRegistrationManipulation` of the product): an address of
 /// record `976653434` with `leave_from_right` 4 is found by `3434`, and so is one who calls `5553434`. Nothing that is sent changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct RegistrationManipulation {
     /// So many characters are taken off at the right: 0 to 30. Default: 0.
@@ -49,6 +56,11 @@ pub struct Columns {
 /// One row of inbound manipulation (`sas.md` 6.2): in the emergency state the first that matches rewrites the number that is called, and
 /// what is sent has the new one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(from = "forms::RuleKeys", into = "forms::RuleKeys")
+)]
 #[non_exhaustive]
 pub struct ManipulationRule {
     /// Which requests it is for.
@@ -61,6 +73,7 @@ pub struct ManipulationRule {
 
 /// The URI whose user a rule changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum ChangedUri {
     /// The Request-URI.
@@ -72,6 +85,11 @@ pub enum ChangedUri {
 
 /// One row of the routing table (`sas.md` 6.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(from = "forms::RouteKeys", into = "forms::RouteKeys")
+)]
 #[non_exhaustive]
 pub struct Route {
     /// Which requests it is for.
@@ -102,6 +120,7 @@ impl Route {
 
 /// The methods that a row is for. REGISTER never goes by the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum RequestKind {
     /// All.
@@ -203,6 +222,7 @@ impl fmt::Display for RouteTo {
 
 /// Whether a row backs up the one above it: tried when that gives no answer, cannot be reached, or answers 408 or 5xx.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Alternative {
     /// It is a row of its own.

@@ -16,11 +16,17 @@
 //! assert_eq!(error.to_string(), "proxy_set.down_after = 0: must be at least 1");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! With the feature `serde`, [`Settings`] are read and written with these keys: durations as `"250ms"`, `"4s"`, `"5m"` or `"1h"`, URIs and patterns
+//! as their text, rows as the tables `inbound_manipulation_rule` and `route`. An unknown key is an error. A [`Secret`] is read and not
+//! written; [`Settings::auth`] is neither, since users come from where passwords are kept.
 
 pub mod audiocodes;
 mod authentication;
 mod contradictions;
 mod dial_plan;
+#[cfg(feature = "serde")]
+mod forms;
 mod secret;
 mod table;
 mod validate;
@@ -40,6 +46,11 @@ pub(crate) use validate::{Place, TargetRef};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Settings {
     /// Hosts besides our own addresses and the proxies' whose users are this branch's. Default: none.
@@ -54,14 +65,17 @@ pub struct Settings {
     /// The database of registered users.
     pub registrar: Registrar,
     /// Who has to prove who they are. Default: nobody.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub auth: Option<Authentication>,
     /// What of a user's number others may call it by as well. Default: nothing.
     pub registration_manipulation: RegistrationManipulation,
     /// What becomes of a called number in the emergency state, where [`Survivability::inbound_manipulation`] says so; the first
     /// rule that matches counts. Default: none.
+    #[cfg_attr(feature = "serde", serde(rename = "inbound_manipulation_rule"))]
     pub inbound_manipulation_rules: Vec<ManipulationRule>,
     /// The routing table; the first row that matches counts. It is in force in the emergency state, or with
     /// [`SurvivabilityMode::TableInNormal`] in the normal one. Default: none.
+    #[cfg_attr(feature = "serde", serde(rename = "route"))]
     pub routes: Vec<Route>,
     /// What bounds memory and work.
     pub limits: Limits,
@@ -69,6 +83,11 @@ pub struct Settings {
 
 /// The central proxies and how they are watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct ProxySet {
     /// SIP URIs in order of preference. Names are resolved by RFC 3263, and their last answer stays in use while the DNS is away.
@@ -78,11 +97,14 @@ pub struct ProxySet {
     /// Whether to probe by OPTIONS. Default: true.
     pub keepalive: bool,
     /// From one probe to the next while answers come. Default: 4 s.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub keepalive_interval: Duration,
     /// From one probe to the next while the target is down. Default: 4 s.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub keepalive_interval_down: Duration,
     /// How long a probe may stay unanswered before it is a miss, and the spacing of the probes that confirm a verdict.
     /// Never below twice the target's smoothed round-trip time. Default: 250 ms.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub reprobe_interval: Duration,
     /// Misses in a row that make a target offline. Default: 8.
     pub down_after: u32,
@@ -109,6 +131,7 @@ impl Default for ProxySet {
 
 /// How the branch survives (`SASSurvivabilityMode` of the product).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum SurvivabilityMode {
     /// Mode 0: forward while the proxy is there, serve when it is lost.
@@ -135,6 +158,7 @@ impl SurvivabilityMode {
 
 /// When a request has come round a ring of SASes (`sas.md` section 8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum CascadeLoop {
     /// When we are in its Via: it goes to our own gateway.
@@ -146,6 +170,7 @@ pub enum CascadeLoop {
 
 /// What becomes, in the emergency state, of a request outside a dialog that is no INVITE and is for nobody who is registered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum OutOfDialogMiss {
     /// It is answered 404.
@@ -157,6 +182,7 @@ pub enum OutOfDialogMiss {
 
 /// What tells users apart (`SASBindingMode` of the product).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum BindingMode {
     /// User and host; numbers, and users of the branch's own hosts, by the user alone.
@@ -168,6 +194,7 @@ pub enum BindingMode {
 
 /// When the rules of inbound manipulation apply (`SASInboundManipulationMode` of the product).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum InboundManipulation {
     /// Never.
@@ -179,12 +206,14 @@ pub enum InboundManipulation {
 
 /// What takes us into the emergency state (`SASEnteringEmergencyMode` of the product).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum EnteringEmergency {
     /// Unanswered keep-alives and unanswered requests, which are rescued.
     #[default]
     Requests,
     /// Unanswered keep-alives only; an unanswered request ends by its own timers.
+    #[cfg_attr(feature = "serde", serde(rename = "keepalive"))]
     KeepAlive,
 }
 
@@ -209,6 +238,11 @@ impl NumberMapping {
 
 /// The survivability rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Survivability {
     /// Default: standard.
@@ -216,16 +250,21 @@ pub struct Survivability {
     /// Default: requests.
     pub entering_emergency: EnteringEmergency,
     /// How long a request to the proxy may stay without any response before it is rescued. Default: 2 s.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub request_patience: Duration,
     /// The same while the proxy is suspect. Default: 500 ms.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub suspect_patience: Duration,
     /// The least time in the emergency state before the first return; each flip within 10 minutes doubles it.
     /// Default: 10 s.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub minimum_dwell: Duration,
     /// What doubling stops at. Default: 5 min.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub maximum_dwell: Duration,
     /// The expiry granted in the emergency state, less a random part of up to a quarter, so that refreshes spread.
     /// 0: what was asked for. Default: 20 s.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub registration_time: Duration,
     /// REGISTER requests a second toward the proxy after its return. Default: 50.
     pub return_rate: u32,
@@ -233,14 +272,19 @@ pub struct Survivability {
     /// since it may have forgotten them. Default: true.
     pub restore_registrations: bool,
     /// How long past its lifetime a binding that the proxy granted is used while the proxy is away. Default: 1 h.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub stale_binding_grace: Duration,
     /// SIP URIs of the gateways of last resort, tried in order. Names are resolved like those of the proxies. Default: none.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "forms::one_or_more"))]
     pub default_gateway: Vec<UriBuf>,
     /// How long a gateway may stay without any response before the next one is tried. Default: 4 s.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub gateway_patience: Duration,
     /// How long the phones of a user may stay without any response before those of a lower q are tried. Default: 4 s.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub phone_patience: Duration,
     /// How long they may ring before those of a lower q are tried. Default: 20 s.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub ring_time: Duration,
     /// SIP URI of another SAS, which gets the calls in the emergency state that are for nobody here (`sas.md` section 8). Default:
     /// none.
@@ -284,6 +328,7 @@ pub struct Survivability {
     /// What the flow tokens in our Path are signed with (RFC 5626 5.2). With it, those of UDP flows stay good over a restart, and
     /// those of connections are known to be of flows that are gone. Without, a secret is made of the seed, and all tokens of an
     /// earlier run are refused as forged, until the phones have registered again. Default: none.
+    #[cfg_attr(feature = "serde", serde(skip_serializing))]
     pub flow_secret: Option<Secret>,
 }
 
@@ -327,6 +372,11 @@ impl Default for Survivability {
 
 /// The database of registered users.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Registrar {
     /// Addresses of record at most. Default: 100,000.
@@ -336,11 +386,14 @@ pub struct Registrar {
     /// The shortest lifetime that may be asked for: what is shorter, and no removal, is answered 423 with Min-Expires (RFC 3261 10.3
     /// step 7). It says nothing of what is granted, which `sas.registration_time` makes as short as the way home needs it. Whole
     /// seconds, at most an hour, above which nothing asked for may be refused. Default: 1 s.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub min_expires: Duration,
     /// The longest lifetime that is granted here, whatever is asked for. Whole seconds. Default: 1 h.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub max_expires: Duration,
     /// The Flow-Timer of RFC 5626 that a phone with a connection to us is told: how long it may leave the connection without a
     /// keep-alive, at most. Nothing is closed for it here. Whole seconds; 0: none is told. Default: 2 min.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub flow_timer: Duration,
     /// Users, besides the emergency numbers, that nobody may register as. Default: none.
     pub reserved_users: Vec<String>,
@@ -366,6 +419,11 @@ impl Default for Registrar {
 
 /// What bounds memory and work.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Limits {
     /// The largest message, in bytes. Default: 65,535.
@@ -392,8 +450,10 @@ pub struct Limits {
     pub max_buffered: usize,
     /// How long a connection that we want may take to come about: less than `sas.request_patience`, so that what is too large for UDP
     /// and finds no TCP can be tried by UDP in time. Default: 1.5 s.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub connect_time: Duration,
     /// How long a connection that no binding needs may go without a message. Default: 10 min.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
     pub connection_idle: Duration,
 }
 

@@ -5,6 +5,7 @@ mod branch;
 mod digest;
 mod edit;
 mod header;
+mod ini;
 mod message;
 mod plain;
 mod round_trip;
@@ -16,6 +17,7 @@ pub use branch::sas;
 pub use digest::digest;
 pub use edit::edit;
 pub use header::{credentials, headers};
+pub use ini::ini;
 pub use message::parse;
 #[allow(unused_imports, reason = "the laws of messages use it")]
 pub use round_trip::ordinary;
