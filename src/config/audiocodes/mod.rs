@@ -186,7 +186,7 @@ impl Config {
 }
 
 impl Settings {
-    /// The settings that an AudioCodes ini file describes, not validated: see [`audiocodes`](super::audiocodes).
+    /// The settings that an AudioCodes ini file describes, not validated: see [`audiocodes`](self).
     ///
     /// # Errors
     /// The text is no ini file, or a table that is needed cannot be read.

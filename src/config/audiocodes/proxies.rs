@@ -184,5 +184,5 @@ fn by_name(ids: &BTreeMap<String, u32>, name: &str) -> Option<u32> {
 fn address(fields: &mut Fields<'_, '_>) -> Result<UriBuf, Reason> {
     let transport = fields.take("TransportType");
     let address = fields.take("IpAddress").ok_or("it has no address")?;
-    target(address, transport)
+    target(address, transport).map_err(|reason| format!("IpAddress {reason}").into())
 }
