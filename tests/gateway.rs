@@ -121,7 +121,9 @@ const WRONG_LINES: &[(&str, &str)] = &[
     ),
     ("[route]\nto = \"users\"", "route = { to = \"users\" }: must be tables, each under [[route]]"),
     ("[[route]]\ngroup = \"no\"", "route.to = nothing: each row must say where it leads"),
-    ("[[route]]\nto = \"enum\"", "route.to = enum (row 1): ENUM is not supported yet"),
+    ("[[route]]\nto = \"enum\"", "route.to = enum (row 1): needs sas.enum"),
+    ("sas.enum = { suffix = \"a b\" }", "sas.enum.suffix = a b: must be the name of a domain"),
+    ("sas.enum = { sufix = \"a\" }", "sas.enum.sufix = \"a\": unknown key"),
     ("[[route]]\nto = \"users\"\nway = 1", "route.way = 1: unknown key"),
     (
         "[[route]]\nto = \"users\"\ndestination_user = \"[1\"",

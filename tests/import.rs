@@ -75,6 +75,7 @@ SASEmergencyPrefix = 9
 SASBlockUnRegUsers = 1
 SASSubscribeResponse = 405
 SASEnableRecordRoute = 0
+SASEnableENUM = 1
 SASConnectionReuse = 0
 SASInboundManipulationMode = 1
 SASProxySet = 2
@@ -94,7 +95,7 @@ IP2IPRouting 0 = branch.example, "[2-4,7]x#", 1, 1, 192.0.2.30, 5070, 1, 0;
 IP2IPRouting 1 = *, *, 0, 2, , 0, -1, 1;
 IP2IPRouting 2 = *, 5, 4, 8, , 0, -1, 2;
 IP2IPRouting 3 = *, 6, 6, 10, , 0, -1, 4;
-IP2IPRouting 4 = *, *, 0, 10, , 0, -1, 0;
+IP2IPRouting 4 = *, *, 0, 3, , 0, -1, 0;
 "#;
 
 #[test]
@@ -130,7 +131,7 @@ fn without_a_file_it_shows_one_that_is_built_in() {
     let output = run(&[]);
     assert!(output.status.success());
     let toml = String::from_utf8(output.stdout).unwrap();
-    let wanted = "# line 3: EnableSyslog: no parameter of survivability\n# line 15: SASEnableENUM = 1: there is no key for it yet\n";
+    let wanted = "# line 3: EnableSyslog: no parameter of survivability\n# line 16: SASShortNumberLength = 4: obsolete: SASRegistrationManipulation says it since firmware 5.8\n";
     assert!(toml.ends_with(wanted), "{toml}");
 }
 

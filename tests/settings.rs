@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use sip_survivability::config::{Route, Settings};
+use sip_survivability::config::{NumberMapping, Route, Settings};
 use std::time::Duration;
 use toml::Table;
 
@@ -100,6 +100,7 @@ fn what_has_no_default_and_rows_of_tables_come_back_as_they_went() {
         targets = ["sip:pbx.example.com", "sip:192.0.2.2:5062;transport=tcp"]
         [sas]
         redundant_sas = "sip:192.0.2.20:5080"
+        enum = { suffix = "e164.arpa" }
         default_gateway = "sip:192.0.2.9"
         [[inbound_manipulation_rule]]
         destination_user = "[2-4]xx#"
@@ -119,6 +120,7 @@ fn what_has_no_default_and_rows_of_tables_come_back_as_they_went() {
     "#;
     let settings: Settings = toml::from_str(text).unwrap();
     assert_eq!(settings.sas.default_gateway, ["sip:192.0.2.9".parse().unwrap()]);
+    assert_eq!(settings.sas.number_mapping, Some(NumberMapping::new("e164.arpa".into())));
     assert_eq!(settings.inbound_manipulation_rules[0].manipulation.prefix, "9");
     assert_eq!(settings.routes[1], {
         let mut member = Route::new("users".parse().unwrap());

@@ -135,8 +135,8 @@ mod tests {
     use super::*;
     use sip_survivability::auth::DigestUri;
     use sip_survivability::config::{
-        Alternative, BindingMode, CascadeLoop, InboundManipulation, ManipulationRule, OutOfDialogMiss,
-        RequestKind, Route,
+        Alternative, BindingMode, CascadeLoop, InboundManipulation, ManipulationRule, NumberMapping,
+        OutOfDialogMiss, RequestKind, Route,
     };
     use std::time::Duration;
 
@@ -197,6 +197,7 @@ mod tests {
         flow_secret = "a secret of this branch"
         redundant_sas = "sip:192.0.2.20:5080"
         cascade_loop = "own-or-next-via"
+        enum = { suffix = "e164.example", timeout = "1s" }
         emergency_prefix = "9"
         prefix_emergency_numbers = true
         block_unregistered = true
@@ -294,6 +295,9 @@ mod tests {
         sas.connection_reuse = false;
         sas.redundant_sas = Some("sip:192.0.2.20:5080".parse().unwrap());
         sas.cascade_loop = CascadeLoop::OwnOrNextVia;
+        let mut mapping = NumberMapping::new("e164.example".into());
+        mapping.timeout = Duration::from_secs(1);
+        sas.number_mapping = Some(mapping);
         sas.emergency_prefix = "9".into();
         (sas.prefix_emergency_numbers, sas.block_unregistered) = (true, true);
         sas.out_of_dialog_miss = OutOfDialogMiss::DefaultGateway;

@@ -59,23 +59,24 @@ impl Refused {
 /// A table of the file, from which keys are taken until none is left.
 pub(crate) struct Section {
     /// As in `[proxy_set]`; empty for the file itself.
-    name: &'static str,
+    name: String,
     keys: Table,
 }
 
 impl Section {
     /// The file itself, whose keys are its sections.
     pub(crate) const fn file(keys: Table) -> Self {
-        Self { name: "", keys }
+        Self { name: String::new(), keys }
     }
 
     /// Takes the section `name`, which is empty if the file has none.
     pub(crate) fn section(&mut self, name: &'static str) -> Result<Self, Wrong> {
         match self.keys.remove(name) {
-            None => Ok(Self { name, keys: Table::new() }),
-            Some(Value::Table(keys)) => Ok(Self { name, keys }),
+            None => Ok(Self { name: self.path(name), keys: Table::new() }),
+            Some(Value::Table(keys)) => Ok(Self { name: self.path(name), keys }),
             Some(other) => {
-                Err(Refused::new(&other, format!("must be one section: [{name}]")).at(name.to_owned()))
+                let path = self.path(name);
+                Err(Refused::new(&other, format!("must be one section: [{path}]")).at(path))
             }
         }
     }
@@ -89,7 +90,7 @@ impl Section {
             None => Ok(Vec::new()),
             Some(Value::Array(tables)) => {
                 let table = |value: Value| match value.as_table() {
-                    Some(keys) => Ok(Self { name, keys: keys.clone() }),
+                    Some(keys) => Ok(Self { name: name.to_owned(), keys: keys.clone() }),
                     None => Err(wrong(&value)),
                 };
                 tables.into_iter().map(table).collect()

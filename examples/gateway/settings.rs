@@ -3,8 +3,8 @@
 use crate::section::{OneOrMore, Refused, Section, Wrong};
 use crate::users;
 use sip_survivability::config::{
-    Authentication, Columns, Limits, ManipulationRule, ProxySet, Registrar, RegistrationManipulation, Route,
-    RouteTo, Settings, Survivability,
+    Authentication, Columns, Limits, ManipulationRule, NumberMapping, ProxySet, Registrar,
+    RegistrationManipulation, Route, RouteTo, Settings, Survivability,
 };
 use std::path::Path;
 
@@ -102,6 +102,9 @@ fn survivability(mut keys: Section, into: &mut Survivability) -> Result<(), Wron
     keys.set("redundant_sas", &mut into.redundant_sas)?;
     keys.set("cascade_loop", &mut into.cascade_loop)?;
     keys.set("emergency_numbers", &mut into.emergency_numbers)?;
+    if keys.has("enum") {
+        into.number_mapping = Some(number_mapping(keys.section("enum")?)?);
+    }
     keys.set("emergency_prefix", &mut into.emergency_prefix)?;
     keys.set("prefix_emergency_numbers", &mut into.prefix_emergency_numbers)?;
     keys.set("block_unregistered", &mut into.block_unregistered)?;
@@ -116,6 +119,15 @@ fn survivability(mut keys: Section, into: &mut Survivability) -> Result<(), Wron
     keys.set("path", &mut into.path)?;
     keys.set("flow_secret", &mut into.flow_secret)?;
     keys.finish()
+}
+
+fn number_mapping(mut keys: Section) -> Result<NumberMapping, Wrong> {
+    let mut suffix = String::new();
+    keys.set("suffix", &mut suffix)?;
+    let mut mapping = NumberMapping::new(suffix);
+    keys.set("timeout", &mut mapping.timeout)?;
+    keys.finish()?;
+    Ok(mapping)
 }
 
 fn registrar(mut keys: Section, into: &mut Registrar) -> Result<(), Wrong> {

@@ -15,6 +15,7 @@ SASEmergencyNumbers = '911,112'
 SASEmergencyPrefix = "9"
 SASBindingMode = 1
 SASEnableENUM = 1
+SASShortNumberLength = 4
 
 [ ProxyIp ]
 FORMAT ProxyIp_Index = ProxyIp_IpAddress, ProxyIp_TransportType, ProxyIp_ProxySetId;

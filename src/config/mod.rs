@@ -219,12 +219,14 @@ pub enum EnteringEmergency {
 
 /// How ENUM (RFC 6116) is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct NumberMapping {
     /// The domain that the numbers are in: `e164.arpa`, or one of the site's own.
     pub suffix: String,
     /// How long a call waits for the DNS: 10 ms to 10 s. One that fell silent, as it does with the line, is not waited for again
     /// for half a minute. Default: 2 s.
+    #[cfg_attr(feature = "serde", serde(default = "NumberMapping::usual_timeout", with = "forms::span"))]
     pub timeout: Duration,
 }
 
@@ -232,7 +234,11 @@ impl NumberMapping {
     /// The numbers of that domain.
     #[must_use]
     pub const fn new(suffix: String) -> Self {
-        Self { suffix, timeout: Duration::from_secs(2) }
+        Self { suffix, timeout: Self::usual_timeout() }
+    }
+
+    const fn usual_timeout() -> Duration {
+        Duration::from_secs(2)
     }
 }
 
@@ -297,6 +303,7 @@ pub struct Survivability {
     pub emergency_numbers: Vec<String>,
     /// Where the URIs of numbers are asked for (ENUM, RFC 6116): in the emergency state of what is for nobody here, before it goes to the
     /// default gateway, and wherever a row of the routing table says so. Default: nowhere.
+    #[cfg_attr(feature = "serde", serde(rename = "enum"))]
     pub number_mapping: Option<NumberMapping>,
     /// Put before the number, in the emergency state, of what goes out by the table or to the default gateway. Default: nothing.
     pub emergency_prefix: String,

@@ -2,7 +2,7 @@
 
 use super::parse::{Ini, Parameter, value};
 use super::{Draft, Reason, flag, number, proxies, target};
-use crate::config::{BindingMode, EnteringEmergency, SurvivabilityMode};
+use crate::config::{BindingMode, EnteringEmergency, NumberMapping, SurvivabilityMode};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -77,7 +77,10 @@ fn set(draft: &mut Draft, name: &str, value: &str, line: usize) -> Result<(), Re
         "sasenablerecordroute" => sas.record_route = flag(value)?,
         "sasconnectionreuse" => sas.connection_reuse = flag(value)?,
         "sasenablecontactreplace" => not_yet(!flag(value)?)?,
-        "sasenableenum" => not_yet(!flag(value)?)?,
+        "sasenableenum" => {
+            // The domain that all numbers are in, RFC 6116 3.2.
+            sas.number_mapping = flag(value)?.then(|| NumberMapping::new("e164.arpa".to_owned()));
+        }
         "sasinboundmanipulationmode" => draft.manipulates = flag(value)?.then_some(line),
         "sasproxyset" => draft.proxy_set = number(value, 0..=u32::MAX)?,
         "redundantsasproxyset" => {

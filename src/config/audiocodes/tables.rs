@@ -188,7 +188,7 @@ fn routing(draft: &mut Draft, table: &Table<'_>, proxy_sets: &mut ProxySets<'_, 
             if is_under_another {
                 return Err("the row that it belongs to is not there".into());
             }
-            route(&mut fields, &place, proxy_sets, draft.proxy_set)
+            route(&mut fields, &place, proxy_sets, draft)
         });
         match place {
             Ok(Place::Alternative { .. }) => has_group = route.is_ok(),
@@ -230,7 +230,7 @@ fn route(
     fields: &mut Fields<'_, '_>,
     place: &Place,
     proxy_sets: &mut ProxySets<'_, '_>,
-    proxy_set: u32,
+    draft: &Draft,
 ) -> Result<Route, Reason> {
     // Names for people; and the source IP group, which survivability does not look at.
     for label in ["RouteName", "RoutingPolicyName", "SrcIPGroupID", "SrcIPGroupName"] {
@@ -249,7 +249,7 @@ fn route(
             "DestTags",
         ],
     )?;
-    let mut route = Route::new(destination(fields, proxy_sets, proxy_set)?);
+    let mut route = Route::new(destination(fields, proxy_sets, draft)?);
     let (columns, request) = (columns(fields)?, request(fields)?);
     if request == RequestKind::Register {
         return Err("it is for REGISTER alone, which never goes by the table".into());
@@ -270,7 +270,7 @@ fn route(
 fn destination(
     fields: &mut Fields<'_, '_>,
     proxy_sets: &mut ProxySets<'_, '_>,
-    proxy_set: u32,
+    draft: &Draft,
 ) -> Result<RouteTo, Reason> {
     let kind = fields.take("DestType").unwrap_or("0");
     let (id, name) = (fields.take("DestIPGroupID"), fields.take("DestIPGroupName"));
@@ -279,7 +279,7 @@ fn destination(
     match kind {
         "0" => {
             let group = name.or(id).filter(|group| *group != "-1").ok_or("it leads to no IP group")?;
-            proxy_sets.of_group(group, proxy_set)
+            proxy_sets.of_group(group, draft.proxy_set)
         }
         "1" => {
             let host = address.ok_or("it leads to no address")?;
@@ -299,7 +299,13 @@ fn destination(
                 .map_err(|reason| format!("DestAddress {reason}").into())
         }
         "2" => Ok(RouteTo::RequestUri),
-        "3" => Err("it leads to ENUM, which is not supported yet".into()),
+        "3" => match &draft.settings.sas.number_mapping {
+            None => Err("it leads to ENUM, and SASEnableENUM is not 1".into()),
+            Some(mapping) if address.is_some_and(|domain| domain != mapping.suffix) => {
+                Err("it asks ENUM in a domain of its own".into())
+            }
+            Some(_) => Ok(RouteTo::Enum),
+        },
         // The gateway on the same box.
         "8" => Ok(RouteTo::DefaultGateway),
         "10" => Ok(RouteTo::Users),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::{
-    Alternative, BindingMode, EnteringEmergency, ManipulationRule, RequestKind, Route, SurvivabilityMode,
+    Alternative, BindingMode, EnteringEmergency, ManipulationRule, NumberMapping, RequestKind, Route,
+    SurvivabilityMode,
 };
 use proptest::prelude::*;
 use std::time::Duration;
@@ -214,7 +215,7 @@ fn a_row_that_can_only_be_had_in_part_is_left_out_with_those_under_it() {
     assert_eq!(
         rows,
         [
-            (3, "it leads to ENUM, which is not supported yet"),
+            (3, "it leads to ENUM, and SASEnableENUM is not 1"),
             (4, gone),
             (5, gone),
             (7, "there is no destination like its DestType 5"),
@@ -308,6 +309,15 @@ fn manipulation_that_is_not_ours_is_left_out() {
     }
 }
 
+#[test]
+fn enum_is_asked_where_it_is_on() {
+    let rows = format!("{ROUTING}IP2IPRouting 1 = *, 3, , 0;\nIP2IPRouting 2 = *, 3, enum.example, 0;\n");
+    let Imported { settings, unmapped, .. } = imported(&format!("SASEnableENUM = 1\n{rows}"));
+    assert_eq!(settings.sas.number_mapping, Some(NumberMapping::new("e164.arpa".into())));
+    assert_eq!(settings.routes, [Route::new("enum".parse().unwrap())]);
+    assert_eq!(unmapped[0].reason, "it asks ENUM in a domain of its own");
+}
+
 /// The vector of sas.md 6.1.
 #[test]
 fn registration_manipulation_has_one_row() {
@@ -325,7 +335,6 @@ fn registration_manipulation_has_one_row() {
 fn what_has_no_key_yet_is_listed_only_if_it_asks_for_something_else() {
     let not_yet = "there is no key for it yet";
     for (line, is_listed) in [
-        ("SASEnableENUM = 1", true),
         ("SASEnableContactReplace = 1", true),
         ("IsProxyHotSwap = 1", false),
         ("IsProxyHotSwap = 0", true),
