@@ -155,8 +155,8 @@ mod tests {
     use super::*;
     use sip_survivability::auth::DigestUri;
     use sip_survivability::config::{
-        Alternative, BindingMode, CascadeLoop, InboundManipulation, ManipulationRule, OutOfDialogMiss,
-        RequestKind, Route,
+        Alternative, Balancing, BindingMode, CascadeLoop, InboundManipulation, ManipulationRule,
+        OutOfDialogMiss, Redundancy, RequestKind, Route,
     };
     use std::time::Duration;
 
@@ -195,6 +195,11 @@ mod tests {
             down_after = 7
             up_after = 3
             failure_responses = [503, 404]
+            hot_swap = true
+            hot_swap_retransmissions = 2
+            redundancy = "parking"
+            balancing = "srv-weight"
+            weights = [60, 40]
             [sas]
             survivability_mode = "standard"
             entering_emergency = "requests"
@@ -294,6 +299,9 @@ mod tests {
         set.reprobe_interval = Duration::from_millis(300);
         (set.down_after, set.up_after) = (7, 3);
         set.failure_responses = vec![503, 404];
+        set.hot_swap_retransmissions = 2;
+        (set.redundancy, set.balancing) = (Redundancy::Parking, Balancing::SrvWeight);
+        set.weights = vec![60, 40];
         let sas = &mut expected.sas;
         sas.request_patience = Duration::from_secs(1);
         sas.suspect_patience = Duration::from_millis(400);

@@ -2,8 +2,9 @@
 
 use sip_survivability::auth::{DigestUri, Realm, RealmError};
 use sip_survivability::config::{
-    Alternative, BindingMode, CascadeLoop, ChangedUri, ConfigError, EnteringEmergency, InboundManipulation,
-    OutOfDialogMiss, RequestKind, RouteTo, Secret, SecretError, SurvivabilityMode,
+    Alternative, Balancing, BindingMode, CascadeLoop, ChangedUri, ConfigError, EnteringEmergency,
+    InboundManipulation, OutOfDialogMiss, Redundancy, RequestKind, RouteTo, Secret, SecretError,
+    SurvivabilityMode,
 };
 use sip_survivability::dialplan::{HostPattern, Pattern};
 use sip_survivability::uri::UriBuf;
@@ -241,6 +242,8 @@ named_settings! {
         "auto-answer-register" => AutoAnswerRegister,
         "table-in-normal" => TableInNormal,
     }
+    Redundancy { "homing" => Homing, "parking" => Parking }
+    Balancing { "none" => None, "round-robin" => RoundRobin, "srv-weight" => SrvWeight }
     EnteringEmergency { "requests" => Requests, "keepalive" => KeepAlive }
     DigestUri { "same-user" => SameUser, "equivalent" => Equivalent, "any" => Any }
     CascadeLoop { "own-via" => OwnVia, "own-or-next-via" => OwnOrNextVia }

@@ -79,6 +79,11 @@ fn proxy_set(mut keys: Section, into: &mut ProxySet) -> Result<(), Wrong> {
     keys.set("down_after", &mut into.down_after)?;
     keys.set("up_after", &mut into.up_after)?;
     keys.set("failure_responses", &mut into.failure_responses)?;
+    keys.set("hot_swap", &mut into.hot_swap)?;
+    keys.set("hot_swap_retransmissions", &mut into.hot_swap_retransmissions)?;
+    keys.set("redundancy", &mut into.redundancy)?;
+    keys.set("balancing", &mut into.balancing)?;
+    keys.set("weights", &mut into.weights)?;
     keys.finish()
 }
 

@@ -4,6 +4,7 @@
 //! [`decide`] gives a [`Decision`]: the target set, or the answer of our own, with the chain of reasons that led there.
 //! Nothing is changed and nothing is sent, so that a decision can be asked for in a test, a drill or a debugger.
 
+mod affinity;
 mod dialog;
 mod flow;
 mod initial;
@@ -25,6 +26,7 @@ use crate::uri::{HomeHosts, Host, Uri, UriBuf};
 use std::net::SocketAddr;
 
 pub use mapping::{MappedNumber, Mapping};
+pub(crate) use affinity::{affinity, affinity_of_user};
 pub use reason::{Reason, Reasons, Step};
 pub(crate) use redirect::redirect;
 pub(crate) use target::as_request_uri;

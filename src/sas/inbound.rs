@@ -16,6 +16,7 @@ use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
 use crate::uri::Scheme;
 use bytes::Bytes;
+use std::time::Duration;
 
 /// Methods that we answer or relay (RFC 3261 20.5).
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE, PUBLISH";
@@ -405,6 +406,12 @@ impl Sas {
                 let context = ContextId::from(owner);
                 if let Some(Hop::Proxy(target)) = self.proxy.hop_of(context, client) {
                     self.tell_upstream(UpstreamEvent::ResponseSeen { target }, out);
+                    // RFC 3261 21.5.4; without Retry-After it is no more than a 500.
+                    if response.status() == 503
+                        && let Some(retry_after) = retry_after(response)
+                    {
+                        self.tell_upstream(UpstreamEvent::RequestRefused { target, retry_after }, out);
+                    }
                     if self.on_register_response(context, client, target, response, out) {
                         return;
                     }
@@ -418,10 +425,7 @@ impl Sas {
             }
             ResponseMatch::Stray => match super::watch::probe_of(response) {
                 Some(probe) => {
-                    let retry_after = response.value_of(HeaderName::RetryAfter);
-                    let retry_after =
-                        retry_after.and_then(|value| delta_seconds(value.split([' ', ';', '(']).next()?));
-                    let status = response.status();
+                    let (status, retry_after) = (response.status(), retry_after(response));
                     self.tell_upstream(UpstreamEvent::ProbeAnswered { probe, status, retry_after }, out);
                 }
                 None => self.on_dropped(from, out),
@@ -441,6 +445,12 @@ impl Sas {
         let is_followed = self.world.config.sas.follow_redirects && response.status() / 100 == 3;
         if is_followed && of_phone() { redirect(response, &self.view()) } else { Vec::new() }
     }
+}
+
+/// The time that Retry-After asks for (RFC 3261 20.33), its comment and parameters left out.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let value = response.value_of(HeaderName::RetryAfter)?;
+    delta_seconds(value.split([' ', ';', '(']).next()?)
 }
 
 /// The 100 of an INVITE that is passed on (RFC 3261 17.2.1), made while what was read of it is at hand.

@@ -117,6 +117,7 @@ impl Sas {
                 let mut proxies = groups.iter().flatten().filter_map(|target| target.hop.proxy());
                 let to_pathless = proxies.any(|proxy| self.pathless.contains(&proxy));
                 let path = self.world.config.sas.path && !to_pathless;
+                self.keep_to_proxy(&request, Source::User, &decision, out);
                 let arrival = Arrival { server, request, from, source: Source::User, trying: None };
                 self.start(arrival, decision, path, out);
             }

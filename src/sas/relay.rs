@@ -10,10 +10,10 @@ use crate::message::{Essentials, Fault, Request, Rules};
 use crate::mode::{ModeEvent, State};
 use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, breadth_of, forward};
 use crate::registrar::Named;
-use crate::routing::{Decision, Hop, Mapping, Outcome, Query, Source, Step, Target, decide};
-use crate::transaction::{ServerId, Unanswered};
+use crate::routing::{Decision, Hop, Mapping, Outcome, Query, Source, Step, Target, affinity, decide};
+use crate::transaction::{ServerId, Unanswered, span_of_sends};
 use crate::transport::{Outbox as _, Peer};
-use crate::upstream::{TargetId, UpstreamEvent};
+use crate::upstream::{ProxyStatus, TargetId, UpstreamEvent};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -54,6 +54,7 @@ impl Sas {
             }
             Outcome::Forward(_) => {
                 notify_routed(request, &decision, out);
+                self.keep_to_proxy(request, *source, &decision, out);
                 self.start(arrival, decision, false, out);
             }
         }
@@ -94,6 +95,26 @@ impl Sas {
         }
     }
 
+    /// Whoever sent `request` keeps to the proxy that it goes to, where the load is balanced (`sas.md` 3.1).
+    pub(super) fn keep_to_proxy(
+        &mut self,
+        request: &Request,
+        source: Source,
+        decision: &Decision,
+        out: &mut Actions,
+    ) {
+        let Outcome::Forward(groups) = &decision.outcome else {
+            return;
+        };
+        if request.is_in_dialog() || decision.step == Step::EmergencyNumber {
+            return;
+        }
+        let target = groups.iter().flatten().find_map(|target| target.hop.proxy());
+        if let Some((who, target)) = affinity(request, source, &self.view()).zip(target) {
+            self.tell_upstream(UpstreamEvent::Served { who, target }, out);
+        }
+    }
+
     /// RFC 5627 6.2, whatever the site wants: a caller's GRUU of ours behind other proxies, and a phone that is behind them. Without us on
     /// its path the call would go round by them.
     fn must_record_route(&self, request: &Request, groups: &[Vec<Target>]) -> bool {
@@ -116,6 +137,7 @@ impl Sas {
         let sas = &self.world.config.sas;
         Patience {
             proxy: self.mode.patience(),
+            swap: Some(span_of_sends(request.method(), self.world.config.proxy_set.hot_swap_retransmissions)),
             gateway,
             other: lost_dialog,
             phone: Some(sas.phone_patience),
@@ -258,7 +280,7 @@ impl Sas {
         if self.proxy.has_alternative(context) {
             return self.proxy.advance(&mut self.world.ctx(out), &mut self.transactions, context);
         }
-        if proxy.is_some() && self.tell_mode(ModeEvent::RequestUnanswered, out) {
+        if proxy.is_some() && self.is_to_rescue(out) {
             return self.rescue(context, kind, out);
         }
         match kind {
@@ -271,6 +293,17 @@ impl Sas {
                 self.settle(context, out)
             }
         }
+    }
+
+    /// A request is unanswered, and no other address will be tried. T2 asks for the whole set: without hot swap one that is not doubted may
+    /// be left, which later requests go to.
+    fn is_to_rescue(&mut self, out: &mut Actions) -> bool {
+        let is_doubted =
+            |target| matches!(self.upstream.status(target), ProxyStatus::Suspect | ProxyStatus::Offline);
+        if self.world.config.proxy_set.hot_swap || self.upstream.candidates().all(is_doubted) {
+            return self.tell_mode(ModeEvent::RequestUnanswered, out);
+        }
+        self.mode.patience().is_some()
     }
 
     /// Every route has been tried, and none has answered (`sas.md` section 11).
