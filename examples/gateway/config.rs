@@ -156,7 +156,7 @@ mod tests {
     use sip_survivability::auth::DigestUri;
     use sip_survivability::config::{
         Alternative, Balancing, BindingMode, CascadeLoop, InboundManipulation, ManipulationRule,
-        OutOfDialogMiss, Redundancy, RequestKind, Route,
+        OutOfDialogMiss, Redundancy, RequestKind, Route, Trust,
     };
     use std::time::Duration;
 
@@ -230,6 +230,11 @@ mod tests {
             out_of_dialog_miss = "default-gateway"
             binding_mode = "user-part"
             inbound_manipulation = "emergency"
+            [trust]
+            networks = ["private", "198.51.100.0/24", "2001:db8::7"]
+            register = "pool"
+            call_users = "pool"
+            call_out = "known"
             [registration_manipulation]
             remove_from_right = 1
             leave_from_right = 4
@@ -326,6 +331,10 @@ mod tests {
         sas.out_of_dialog_miss = OutOfDialogMiss::DefaultGateway;
         sas.binding_mode = BindingMode::UserPart;
         sas.inbound_manipulation = InboundManipulation::Emergency;
+        expected.trust.networks =
+            ["private", "198.51.100.0/24", "2001:db8::7"].map(|network| network.parse().unwrap()).into();
+        (expected.trust.register, expected.trust.call_users) = (Trust::Pool, Trust::Pool);
+        expected.trust.call_out = Trust::Known;
         expected.registration_manipulation.remove_from_right = 1;
         expected.registration_manipulation.leave_from_right = 4;
         let mut rule = ManipulationRule::default();

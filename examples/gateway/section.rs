@@ -3,8 +3,8 @@
 use sip_survivability::auth::{DigestUri, Realm, RealmError};
 use sip_survivability::config::{
     Alternative, Balancing, BindingMode, CascadeLoop, ChangedUri, ConfigError, EnteringEmergency,
-    InboundManipulation, OutOfDialogMiss, Redundancy, RequestKind, RouteTo, Secret, SecretError,
-    SurvivabilityMode,
+    InboundManipulation, Network, OutOfDialogMiss, Redundancy, RequestKind, RouteTo, Secret, SecretError,
+    SurvivabilityMode, Trust,
 };
 use sip_survivability::dialplan::{HostPattern, Pattern};
 use sip_survivability::uri::UriBuf;
@@ -244,6 +244,7 @@ named_settings! {
     }
     Redundancy { "homing" => Homing, "parking" => Parking }
     Balancing { "none" => None, "round-robin" => RoundRobin, "srv-weight" => SrvWeight }
+    Trust { "unknown" => Unknown, "pool" => Pool, "known" => Known, "verified" => Verified }
     EnteringEmergency { "requests" => Requests, "keepalive" => KeepAlive }
     DigestUri { "same-user" => SameUser, "equivalent" => Equivalent, "any" => Any }
     CascadeLoop { "own-via" => OwnVia, "own-or-next-via" => OwnOrNextVia }
@@ -275,7 +276,7 @@ macro_rules! text_settings {
     )*};
 }
 
-text_settings!(Pattern, HostPattern);
+text_settings!(Pattern, HostPattern, Network);
 
 impl Setting for Option<RouteTo> {
     fn read(value: &Value) -> Result<Self, Refused> {

@@ -4,7 +4,7 @@ use crate::section::{OneOrMore, Refused, Section, Wrong};
 use crate::users;
 use sip_survivability::config::{
     Authentication, Columns, Limits, ManipulationRule, ProxySet, Registrar, RegistrationManipulation, Route,
-    RouteTo, Settings, Survivability,
+    RouteTo, Settings, Survivability, TrustPolicy,
 };
 use std::path::Path;
 
@@ -16,6 +16,7 @@ pub(crate) fn read(file: &mut Section, folder: &Path, into: &mut Settings) -> Re
     if file.has("auth") {
         into.auth = Some(authentication(file.section("auth")?, folder)?);
     }
+    trust(file.section("trust")?, &mut into.trust)?;
     registration_manipulation(
         file.section("registration_manipulation")?,
         &mut into.registration_manipulation,
@@ -152,6 +153,14 @@ fn authentication(mut keys: Section, folder: &Path) -> Result<Authentication, Wr
     keys.set("digest_uri", &mut auth.digest_uri)?;
     keys.finish()?;
     Ok(auth)
+}
+
+fn trust(mut keys: Section, into: &mut TrustPolicy) -> Result<(), Wrong> {
+    keys.set("networks", &mut into.networks)?;
+    keys.set("register", &mut into.register)?;
+    keys.set("call_users", &mut into.call_users)?;
+    keys.set("call_out", &mut into.call_out)?;
+    keys.finish()
 }
 
 fn limits(mut keys: Section, into: &mut Limits) -> Result<(), Wrong> {

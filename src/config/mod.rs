@@ -23,6 +23,7 @@ mod dial_plan;
 mod proxy_set;
 mod secret;
 mod table;
+mod trust;
 mod validate;
 
 use crate::uri::UriBuf;
@@ -36,6 +37,7 @@ pub use dial_plan::{
 pub use proxy_set::{Balancing, ProxySet, Redundancy};
 pub use secret::{Secret, SecretError};
 pub(crate) use table::{Call, Group, Row, RowTo};
+pub use trust::{Network, NetworkError, Trust, TrustPolicy};
 pub use validate::{Config, ConfigError, Target, UNRESOLVED};
 pub(crate) use validate::{Place, TargetRef};
 
@@ -56,6 +58,8 @@ pub struct Settings {
     pub registrar: Registrar,
     /// Who has to prove who they are. Default: nobody.
     pub auth: Option<Authentication>,
+    /// How far those are trusted that the branch serves itself.
+    pub trust: TrustPolicy,
     /// What of a user's number others may call it by as well. Default: nothing.
     pub registration_manipulation: RegistrationManipulation,
     /// What becomes of a called number in the emergency state, where [`Survivability::inbound_manipulation`] says so; the first

@@ -312,6 +312,7 @@ impl Settings {
         at_least_one("registrar.max_users", registrar.max_users)?;
         at_least_one("registrar.max_contacts", registrar.max_contacts)?;
         let keyring = auth.as_ref().map(Keyring::new).transpose()?;
+        self.check_trust()?;
         ensure(
             (500..=16_777_216).contains(&limits.max_message),
             "limits.max_message",

@@ -10,7 +10,7 @@ use crate::message::{
 };
 use crate::mode::State;
 use crate::proxy::{ContextId, is_loop, own_branch};
-use crate::routing::{Hop, Source, Target, redirect};
+use crate::routing::{Decision, Hop, Reason, Source, Step, Target, redirect};
 use crate::transaction::{ClientId, RequestMatch, ResponseMatch, ServerId};
 use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
@@ -29,8 +29,14 @@ const SERVER: Rules<'_> =
     Rules::user_agent().extensions(EXTENSIONS).max_message(usize::MAX).max_fields(usize::MAX);
 
 /// A refusal that the routing decided on, with the fields it has to have (21.4.6, 21.5.2).
-pub(super) fn fault_of(status: u16) -> Fault {
-    let fault = Fault::new(status);
+pub(super) fn fault_of(status: u16, decision: &Decision) -> Fault {
+    let fault = match (decision.step, decision.reasons.last()) {
+        (Step::Untrusted, Some(Reason::MayNotCallUsers(_))) => {
+            Fault::because(status, "Not Trusted To Call Users")
+        }
+        (Step::Untrusted, _) => Fault::because(status, "Not Trusted To Call Out"),
+        _ => Fault::new(status),
+    };
     if status == 501 { fault.with(HeaderName::Allow, ALLOW) } else { fault }
 }
 

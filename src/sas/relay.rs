@@ -5,6 +5,7 @@ use super::admission::TurnedAway;
 use super::homecoming::Homecoming;
 use super::inbound::fault_of;
 use super::{Actions, Notice, Sas};
+use crate::config::Trust;
 use crate::headers::{Contact, HeaderName, Method};
 use crate::message::{Essentials, Fault, Request, Rules};
 use crate::mode::{ModeEvent, State};
@@ -50,7 +51,7 @@ impl Sas {
                 if decision.step == Step::EmergencyNumber {
                     out.push(Notice::emergency_call_failed(request).into());
                 }
-                self.refuse(*server, request, *from, &fault_of(status), out);
+                self.refuse(*server, request, *from, &fault_of(status, &decision), out);
             }
             Outcome::Forward(_) => {
                 notify_routed(request, &decision, out);
@@ -160,16 +161,21 @@ impl Sas {
     ) -> Query<'a> {
         let known = source != Source::User
             || self.registrar.at(self.world.now, self.grace()).knows(from.address.ip());
+        // A proxy of which not even the address is known answers nobody.
+        let rescue = rescue || self.has_unresolved_proxies_only();
+        let state = self.mode.state();
+        // The proxy asks for itself.
+        let is_asked = source == Source::User && (rescue || state == State::Emergency);
         Query {
             request,
             source,
             from,
-            state: self.mode.state(),
-            // A proxy of which not even the address is known answers nobody.
-            rescue: rescue || self.has_unresolved_proxies_only(),
+            state,
+            rescue,
             known,
             suspect: !self.upstream.is_available(),
             mapping: Mapping::Unasked,
+            trust: if is_asked { self.trust_of(request, from, source) } else { Trust::Unknown },
         }
     }
 
@@ -274,7 +280,7 @@ impl Sas {
         if relayed.is_cancelled {
             // The caller has hung up, and nobody is there to say so.
             let (request, from) = (relayed.request.clone(), relayed.source);
-            self.answer_relayed(context, &request, from, 487, out);
+            self.answer_relayed(context, &request, from, &Fault::new(487), out);
             return None;
         }
         if self.proxy.has_alternative(context) {
@@ -330,7 +336,7 @@ impl Sas {
         let relayed = self.proxy.relayed(context)?;
         if relayed.request.is_in_dialog() {
             let (request, from) = (relayed.request.clone(), relayed.source);
-            self.answer_relayed(context, &request, from, 481, out);
+            self.answer_relayed(context, &request, from, &Fault::new(481), out);
         }
         None
     }
@@ -344,7 +350,7 @@ impl Sas {
         let relayed = self.proxy.relayed(context)?;
         let (request, from) = (relayed.request.clone(), relayed.source);
         let status = if request.is_in_dialog() { 481 } else { 480 };
-        self.answer_relayed(context, &request, from, status, out);
+        self.answer_relayed(context, &request, from, &Fault::new(status), out);
         None
     }
 
@@ -353,13 +359,12 @@ impl Sas {
         context: ContextId,
         request: &Request,
         from: Peer,
-        status: u16,
+        fault: &Fault,
         out: &mut Actions,
     ) {
-        let fault = Fault::new(status);
-        let response = self.refusal(request, from, &fault);
-        self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
-        out.note_refusal(request, &fault);
+        let response = self.refusal(request, from, fault);
+        self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, fault.status, response);
+        out.note_refusal(request, fault);
     }
 
     /// `sas.md` 3.3: what the proxy left unanswered is handled by the emergency rules.
@@ -432,7 +437,7 @@ impl Sas {
                 None
             }
             Outcome::Answer(status) => {
-                self.answer_relayed(context, &request, from, *status, out);
+                self.answer_relayed(context, &request, from, &fault_of(*status, &decision), out);
                 None
             }
         }

@@ -52,3 +52,5 @@ mod streams;
 mod streams_out;
 #[cfg(test)]
 mod transaction;
+#[cfg(test)]
+mod trust;
