@@ -46,6 +46,19 @@ impl Rng {
     }
 }
 
+/// Which of `weights` the random bits `lot` choose, as RFC 2782 has it: "choose a uniform random number between 0 and the sum computed
+/// (inclusive), and select the RR whose running sum value is the first in the selected order which is greater than or equal to the random
+/// number selected." The first if there are none.
+pub(crate) fn by_weight(weights: impl Iterator<Item = u64> + Clone, lot: u64) -> usize {
+    let lot = lot % (weights.clone().sum::<u64>() + 1);
+    let mut running = 0;
+    let reaches = |weight| {
+        running += weight;
+        running >= lot
+    };
+    weights.map(reaches).position(|reached| reached).unwrap_or_default()
+}
+
 /// Sixteen hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token([u8; 16]);

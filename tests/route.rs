@@ -73,6 +73,7 @@ fn a_call_is_explained_step_by_step() {
          - the caller is registered\n  \
          - nobody is registered by that name\n  \
          - there is a default gateway\n  \
+         - the caller is trusted enough to call out (known)\n  \
          = to the default gateway\n    \
          1. sip:5550123@192.0.2.9 at 192.0.2.9:5060 by udp\n\n"
     );
@@ -80,6 +81,21 @@ fn a_call_is_explained_step_by_step() {
     assert_eq!(everywhere.matches("1. sip:911@192.0.2.9 at 192.0.2.9:5060").count(), 3, "{everywhere}");
     let blocked = said(&["--config", &config, "--from", "9999", "--to", "5550123"]);
     assert_eq!(blocked.matches("= refused: the caller is not registered: 403").count(), 3, "{blocked}");
+}
+
+#[test]
+fn the_level_of_trust_and_the_verdict_are_steps_of_the_chain() {
+    let config = file("trust.toml", &CONFIG.replace("block_unregistered = true", ""));
+    let call = |trust: &str| {
+        said(&["--config", &config, "--to", "5550123", "--state", "emergency", "--trust", trust])
+    };
+    let refused = call("unknown");
+    assert!(refused.contains("  - the caller is not trusted enough to call out (unknown)\n"), "{refused}");
+    assert!(refused.contains("  = refused: the caller is not trusted enough: 403\n"), "{refused}");
+    assert!(call("pool").contains("  - the caller is trusted enough to call out (pool)\n"));
+    // Whoever calls an emergency number is not asked.
+    let emergency = said(&["--config", &config, "--to", "911", "--state", "emergency", "--trust", "unknown"]);
+    assert!(emergency.contains("sip:911@192.0.2.9") && !emergency.contains("trusted"), "{emergency}");
 }
 
 #[test]
@@ -126,6 +142,7 @@ fn what_is_wrong_is_one_line() {
         (vec!["--wat"], "route: unknown argument \"--wat\""),
         (vec!["--to"], "route: --to needs a value"),
         (vec!["--state", "odd"], "route: --state \"odd\": must be normal, suspect or emergency"),
+        (vec!["--trust", "odd"], "route: --trust \"odd\": must be unknown, pool, known or verified"),
         (vec!["--to", "1", "--to", "2"], "route: --to stands there twice"),
         (vec!["--to", "1", "--numbers", "x"], "route: --to or --numbers, not both"),
         (vec!["--to", "sip:a b"], "route: \"1001\" calls \"sip:a b\": must be"),

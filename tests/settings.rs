@@ -22,6 +22,11 @@ reprobe_interval = "250ms"
 down_after = 8
 up_after = 2
 failure_responses = []
+hot_swap = true
+hot_swap_retransmissions = 3
+redundancy = "homing"
+balancing = "none"
+weights = []
 
 [sas]
 survivability_mode = "standard"
@@ -61,6 +66,12 @@ max_expires = "1h"
 flow_timer = "2m"
 reserved_users = []
 store = false
+
+[trust]
+networks = ["private"]
+register = "unknown"
+call_users = "unknown"
+call_out = "pool"
 
 [registration_manipulation]
 remove_from_right = 0

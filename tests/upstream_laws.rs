@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
-use sip_survivability::config::{Config, Settings, SurvivabilityMode};
+use sip_survivability::config::{Balancing, Config, Redundancy, Settings, SurvivabilityMode};
 use sip_survivability::mode::{Condition, ModeEvent, ModeMachine, State};
 use sip_survivability::rng::Rng;
 use sip_survivability::time::Instant;
-use sip_survivability::upstream::{ProbeId, ProxyStatus, TargetId, Upstream, UpstreamAction, UpstreamEvent};
+use sip_survivability::upstream::{
+    Affinity, ProbeId, ProxyStatus, TargetId, Upstream, UpstreamAction, UpstreamEvent,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -251,6 +253,8 @@ enum Step {
     TransportFailed(usize),
     RequestUnanswered(usize),
     ResponseSeen(usize),
+    RequestRefused(usize, u64),
+    Served(u64, usize),
     ProbingStarted,
     ProbingStopped,
 }
@@ -265,6 +269,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..4_usize).prop_map(Step::TransportFailed),
         3 => (0..4_usize).prop_map(Step::RequestUnanswered),
         3 => (0..4_usize).prop_map(Step::ResponseSeen),
+        2 => (0..4_usize, prop_oneof![0..4_u64, Just(u64::MAX)])
+            .prop_map(|(index, seconds)| Step::RequestRefused(index, seconds)),
+        3 => (0..9_u64, 0..4_usize).prop_map(|(who, index)| Step::Served(who, index)),
         1 => Just(Step::ProbingStarted),
         1 => Just(Step::ProbingStopped),
     ]
@@ -276,9 +283,20 @@ fn pause() -> impl Strategy<Value = i64> {
 }
 
 fn any_configuration() -> impl Strategy<Value = Config> {
-    (1..4_usize, any::<bool>(), 0..10_u8, 1..10_u32, 1..4_u32).prop_map(
-        |(targets, keepalive, always, down_after, up_after)| {
+    (1..4_usize, any::<bool>(), 0..10_u8, 1..10_u32, 1..4_u32, 0..6_u8).prop_map(
+        |(targets, keepalive, always, down_after, up_after, choice)| {
             configuration(targets, |settings| {
+                if choice % 2 == 1 {
+                    settings.proxy_set.redundancy = Redundancy::Parking;
+                }
+                if targets > 1 {
+                    settings.proxy_set.balancing = match choice / 2 {
+                        0 => Balancing::None,
+                        1 => Balancing::RoundRobin,
+                        _ => Balancing::SrvWeight,
+                    };
+                }
+                settings.registrar.max_users = 5;
                 settings.proxy_set.keepalive = keepalive;
                 settings.proxy_set.down_after = down_after;
                 settings.proxy_set.up_after = up_after;
@@ -357,7 +375,19 @@ impl<'a> Ordeal<'a> {
             }
         }
         assert_eq!(told, self.statuses(), "every change is told");
-        assert_eq!(self.upstream.next_timeout().is_some(), self.probing, "no target gets stuck");
+        let refused = (0..before.len()).any(|index| self.upstream.retry_at(TargetId(index)).is_some());
+        let has_deadline = self.upstream.next_timeout().is_some();
+        assert!(if has_deadline { self.probing || refused } else { !self.probing }, "no target gets stuck");
+        let online = self.statuses().contains(&ProxyStatus::Online);
+        for who in 0..9 {
+            let mut order: Vec<_> = self.upstream.candidates_for(Affinity(who)).collect();
+            let best = order.first().map(|first| self.upstream.status(*first));
+            assert!(!online || best == Some(ProxyStatus::Online), "{best:?} though one is online");
+            order.sort();
+            let all: Vec<_> = (0..before.len()).map(TargetId).collect();
+            let left = |id: &&TargetId| self.upstream.status(**id) != ProxyStatus::Offline;
+            assert_eq!(order, all.iter().filter(left).copied().collect::<Vec<_>>(), "each once");
+        }
     }
 
     fn statuses(&self) -> Vec<ProxyStatus> {
@@ -377,6 +407,11 @@ impl<'a> Ordeal<'a> {
             Step::TransportFailed(index) => UpstreamEvent::TransportFailed { target: TargetId(index) },
             Step::RequestUnanswered(index) => UpstreamEvent::RequestUnanswered { target: TargetId(index) },
             Step::ResponseSeen(index) => UpstreamEvent::ResponseSeen { target: TargetId(index) },
+            Step::RequestRefused(index, seconds) => UpstreamEvent::RequestRefused {
+                target: TargetId(index),
+                retry_after: Duration::from_secs(seconds),
+            },
+            Step::Served(who, index) => UpstreamEvent::Served { who: Affinity(who), target: TargetId(index) },
             Step::ProbingStarted => {
                 self.probing = true;
                 UpstreamEvent::ProbingStarted

@@ -135,8 +135,8 @@ mod tests {
     use super::*;
     use sip_survivability::auth::DigestUri;
     use sip_survivability::config::{
-        Alternative, BindingMode, CascadeLoop, InboundManipulation, ManipulationRule, NumberMapping,
-        OutOfDialogMiss, RequestKind, Route,
+        Alternative, Balancing, BindingMode, CascadeLoop, InboundManipulation, ManipulationRule,
+        NumberMapping, OutOfDialogMiss, Redundancy, RequestKind, Route, Trust,
     };
     use std::time::Duration;
 
@@ -173,6 +173,11 @@ mod tests {
         down_after = 7
         up_after = 3
         failure_responses = [503, 404]
+        hot_swap = true
+        hot_swap_retransmissions = 2
+        redundancy = "parking"
+        balancing = "srv-weight"
+        weights = [60, 40]
         [sas]
         survivability_mode = "standard"
         entering_emergency = "requests"
@@ -204,6 +209,11 @@ mod tests {
         out_of_dialog_miss = "default-gateway"
         binding_mode = "user-part"
         inbound_manipulation = "emergency"
+        [trust]
+        networks = ["private", "198.51.100.0/24", "2001:db8::7"]
+        register = "pool"
+        call_users = "pool"
+        call_out = "known"
         [registration_manipulation]
         remove_from_right = 1
         leave_from_right = 4
@@ -276,6 +286,9 @@ mod tests {
         set.reprobe_interval = Duration::from_millis(300);
         (set.down_after, set.up_after) = (7, 3);
         set.failure_responses = vec![503, 404];
+        set.hot_swap_retransmissions = 2;
+        (set.redundancy, set.balancing) = (Redundancy::Parking, Balancing::SrvWeight);
+        set.weights = vec![60, 40];
         let sas = &mut expected.sas;
         sas.request_patience = Duration::from_secs(1);
         sas.suspect_patience = Duration::from_millis(400);
@@ -303,6 +316,10 @@ mod tests {
         sas.out_of_dialog_miss = OutOfDialogMiss::DefaultGateway;
         sas.binding_mode = BindingMode::UserPart;
         sas.inbound_manipulation = InboundManipulation::Emergency;
+        expected.trust.networks =
+            ["private", "198.51.100.0/24", "2001:db8::7"].map(|network| network.parse().unwrap()).into();
+        (expected.trust.register, expected.trust.call_users) = (Trust::Pool, Trust::Pool);
+        expected.trust.call_out = Trust::Known;
         expected.registration_manipulation.remove_from_right = 1;
         expected.registration_manipulation.leave_from_right = 4;
         let mut rule = ManipulationRule::default();

@@ -56,9 +56,10 @@ impl Serialize for Line<'_> {
             }
             Notice::DatabaseFull { aor } => fields!(map, "database_full", "aor": aor),
             Notice::RequestRouted { method, from, to, step, reasons } => {
-                let named = |reason: &Reason| match reason.row() {
-                    Some(row) => format!("{}:{row}", reason.as_str()),
-                    None => reason.as_str().to_owned(),
+                let named = |reason: &Reason| match (reason.row(), reason.trust()) {
+                    (Some(row), _) => format!("{}:{row}", reason.as_str()),
+                    (None, Some(trust)) => format!("{}:{trust}", reason.as_str()),
+                    (None, None) => reason.as_str().to_owned(),
                 };
                 let reasons: Vec<_> = reasons.iter().map(named).collect();
                 fields!(

@@ -2,8 +2,9 @@
 
 use sip_survivability::auth::{DigestUri, Realm, RealmError};
 use sip_survivability::config::{
-    Alternative, BindingMode, CascadeLoop, ChangedUri, ConfigError, EnteringEmergency, InboundManipulation,
-    OutOfDialogMiss, RequestKind, RouteTo, Secret, SecretError, SurvivabilityMode,
+    Alternative, Balancing, BindingMode, CascadeLoop, ChangedUri, ConfigError, EnteringEmergency,
+    InboundManipulation, Network, OutOfDialogMiss, Redundancy, RequestKind, RouteTo, Secret, SecretError,
+    SurvivabilityMode, Trust,
 };
 use sip_survivability::dialplan::{HostPattern, Pattern};
 use sip_survivability::uri::UriBuf;
@@ -242,6 +243,9 @@ named_settings! {
         "auto-answer-register" => AutoAnswerRegister,
         "table-in-normal" => TableInNormal,
     }
+    Redundancy { "homing" => Homing, "parking" => Parking }
+    Balancing { "none" => None, "round-robin" => RoundRobin, "srv-weight" => SrvWeight }
+    Trust { "unknown" => Unknown, "pool" => Pool, "known" => Known, "verified" => Verified }
     EnteringEmergency { "requests" => Requests, "keepalive" => KeepAlive }
     DigestUri { "same-user" => SameUser, "equivalent" => Equivalent, "any" => Any }
     CascadeLoop { "own-via" => OwnVia, "own-or-next-via" => OwnOrNextVia }
@@ -273,7 +277,7 @@ macro_rules! text_settings {
     )*};
 }
 
-text_settings!(Pattern, HostPattern);
+text_settings!(Pattern, HostPattern, Network);
 
 impl Setting for Option<RouteTo> {
     fn read(value: &Value) -> Result<Self, Refused> {

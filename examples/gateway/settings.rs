@@ -4,7 +4,7 @@ use crate::section::{OneOrMore, Refused, Section, Wrong};
 use crate::users;
 use sip_survivability::config::{
     Authentication, Columns, Limits, ManipulationRule, NumberMapping, ProxySet, Registrar,
-    RegistrationManipulation, Route, RouteTo, Settings, Survivability,
+    RegistrationManipulation, Route, RouteTo, Settings, Survivability, TrustPolicy,
 };
 use std::path::Path;
 
@@ -16,6 +16,7 @@ pub(crate) fn read(file: &mut Section, folder: &Path, into: &mut Settings) -> Re
     if file.has("auth") {
         into.auth = Some(authentication(file.section("auth")?, folder)?);
     }
+    trust(file.section("trust")?, &mut into.trust)?;
     registration_manipulation(
         file.section("registration_manipulation")?,
         &mut into.registration_manipulation,
@@ -79,6 +80,11 @@ fn proxy_set(mut keys: Section, into: &mut ProxySet) -> Result<(), Wrong> {
     keys.set("down_after", &mut into.down_after)?;
     keys.set("up_after", &mut into.up_after)?;
     keys.set("failure_responses", &mut into.failure_responses)?;
+    keys.set("hot_swap", &mut into.hot_swap)?;
+    keys.set("hot_swap_retransmissions", &mut into.hot_swap_retransmissions)?;
+    keys.set("redundancy", &mut into.redundancy)?;
+    keys.set("balancing", &mut into.balancing)?;
+    keys.set("weights", &mut into.weights)?;
     keys.finish()
 }
 
@@ -159,6 +165,14 @@ fn authentication(mut keys: Section, folder: &Path) -> Result<Authentication, Wr
     keys.set("digest_uri", &mut auth.digest_uri)?;
     keys.finish()?;
     Ok(auth)
+}
+
+fn trust(mut keys: Section, into: &mut TrustPolicy) -> Result<(), Wrong> {
+    keys.set("networks", &mut into.networks)?;
+    keys.set("register", &mut into.register)?;
+    keys.set("call_users", &mut into.call_users)?;
+    keys.set("call_out", &mut into.call_out)?;
+    keys.finish()
 }
 
 fn limits(mut keys: Section, into: &mut Limits) -> Result<(), Wrong> {

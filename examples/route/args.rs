@@ -1,5 +1,6 @@
 //! The command line.
 
+use sip_survivability::config::Trust;
 use sip_survivability::mode::State;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,13 +9,15 @@ pub(crate) const HELP: &str = "\
 Says where a branch's calls go, and why.
 
 Usage: route [--config FILE] [--from USER] [--to NUMBER] [--state STATE] [--registered FILE]
-             [--numbers FILE] [--diff OTHER_CONFIG]
+             [--numbers FILE] [--diff OTHER_CONFIG] [--trust LEVEL]
 
   --config FILE       the gateway's TOML file; without it: a built-in example
   --from USER         who calls: a user or a SIP URI; 1001 unless given
   --to NUMBER         whom: a number, a user or a URI; its chain of reasons is printed
   --state STATE       normal, suspect (the proxy leaves the call unanswered) or emergency; all three unless given
   --registered FILE   who is registered: a line for each, USER or USER CONTACT_URI; without it: 1001 and 1002
+  --trust LEVEL       how far the caller is trusted: unknown, pool, known or verified; unless given: verified where there are
+                      users with passwords, known for who is registered, else by the address
   --numbers FILE      a number a line: a table of where each goes in each state
   --diff FILE         another configuration: only what it changes is printed
 
@@ -60,6 +63,7 @@ pub(crate) struct Question {
     pub(crate) registered: Option<PathBuf>,
     pub(crate) numbers: Option<PathBuf>,
     pub(crate) diff: Option<PathBuf>,
+    pub(crate) trust: Option<Trust>,
 }
 
 /// Understands the arguments, the program's name not included. None: the user wants help.
@@ -74,7 +78,8 @@ pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Option<Q
         if matches!(name, "--help" | "-h") {
             return Ok(None);
         }
-        let known = ["--config", "--from", "--to", "--state", "--registered", "--numbers", "--diff"];
+        let known =
+            ["--config", "--from", "--to", "--state", "--registered", "--numbers", "--diff", "--trust"];
         if !known.contains(&name) {
             return Err(format!("unknown argument {name:?}; --help lists what there is"));
         }
@@ -87,6 +92,7 @@ pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Option<Q
             "--diff" => question.diff.replace(value.into()).is_some(),
             "--from" => question.from.replace(word()?).is_some(),
             "--to" => question.to.replace(word()?).is_some(),
+            "--trust" => question.trust.replace(trust(&word()?)?).is_some(),
             _ => question.state.replace(situation(&word()?)?).is_some(),
         };
         if is_twice {
@@ -102,4 +108,10 @@ pub(crate) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Option<Q
 fn situation(text: &str) -> Result<Situation, String> {
     let found = Situation::ALL.into_iter().find(|situation| situation.as_str() == text);
     found.ok_or_else(|| format!("--state {text:?}: must be normal, suspect or emergency"))
+}
+
+fn trust(text: &str) -> Result<Trust, String> {
+    let levels = [Trust::Unknown, Trust::Pool, Trust::Known, Trust::Verified];
+    let found = levels.into_iter().find(|level| level.as_str() == text);
+    found.ok_or_else(|| format!("--trust {text:?}: must be unknown, pool, known or verified"))
 }

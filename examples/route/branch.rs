@@ -2,7 +2,7 @@
 
 use crate::args::Situation;
 use crate::site::Site;
-use sip_survivability::config::Config;
+use sip_survivability::config::{Config, SurvivabilityMode, Trust};
 use sip_survivability::message::{Message, Request};
 use sip_survivability::registrar::{Home, Registrar};
 use sip_survivability::rng::Rng;
@@ -25,15 +25,18 @@ pub(crate) struct Branch {
     home: HomeHosts,
     /// Users and where they are.
     phones: Vec<(String, SocketAddr)>,
+    /// How far whoever calls is trusted, where that is told.
+    trust: Option<Trust>,
 }
 
 impl Branch {
-    pub(crate) fn new(site: Site) -> Self {
+    pub(crate) fn new(site: Site, trust: Option<Trust>) -> Self {
         let mut flows = Flows::default();
         flows.open(FLOW, Flow { transport: Transport::Udp, local: site.local, remote: None });
         let mut home = site.config.home_hosts();
         home.add(Host::from(site.local.ip()));
-        Self { registrar: Registrar::new(&site.config, [0, 0]), flows, home, phones: Vec::new(), site }
+        let registrar = Registrar::new(&site.config, [0, 0]);
+        Self { site, registrar, flows, home, phones: Vec::new(), trust }
     }
 
     /// Registers `user`, at `contact` or at an address of its own.
@@ -103,8 +106,24 @@ impl Branch {
             suspect: situation != Situation::Normal,
             // Without a network, ENUM knows nothing.
             mapping: Mapping::None,
+            trust: self.trust.unwrap_or_else(|| self.trust_of(address, phone.is_some())),
         };
         Ok(decide(&query, &view))
+    }
+
+    /// How far who calls from `address` would be trusted: with the right password where there are users, and with a binding that the
+    /// proxy has granted where it grants any.
+    fn trust_of(&self, address: SocketAddr, is_registered: bool) -> Trust {
+        let config = &self.site.config;
+        let mode = config.sas.survivability_mode;
+        let grants = matches!(mode, SurvivabilityMode::Standard | SurvivabilityMode::TableInNormal);
+        if config.auth.is_some() {
+            Trust::Verified
+        } else if is_registered && grants {
+            Trust::Known
+        } else {
+            config.trust.of_source(address.ip())
+        }
     }
 
     /// The decision in one cell of a table.

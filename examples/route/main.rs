@@ -22,6 +22,7 @@ mod users;
 
 use args::{Question, Situation};
 use branch::Branch;
+use sip_survivability::config::Trust;
 use site::Site;
 use std::io::Write;
 use std::path::Path;
@@ -55,9 +56,9 @@ fn answer(question: &Question) -> Result<String, String> {
         Some(path) => file(path)?,
         None => REGISTERED.to_owned(),
     };
-    let branch = branch(question.config.as_deref(), &registered)?;
+    let branch = branch(question.config.as_deref(), &registered, question.trust)?;
     let other = match &question.diff {
-        Some(path) => Some(branch_of(Site::read(path)?, &registered)?),
+        Some(path) => Some(branch_of(Site::read(path)?, &registered, question.trust)?),
         None => None,
     };
     let numbers = match (&question.to, &question.numbers) {
@@ -96,16 +97,16 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
         .filter(|line| !line.is_empty() && !line.starts_with("# "))
 }
 
-fn branch(config: Option<&Path>, registered: &str) -> Result<Branch, String> {
+fn branch(config: Option<&Path>, registered: &str, trust: Option<Trust>) -> Result<Branch, String> {
     let site = match config {
         Some(path) => Site::read(path)?,
         None => Site::built_in()?,
     };
-    branch_of(site, registered)
+    branch_of(site, registered, trust)
 }
 
-fn branch_of(site: Site, registered: &str) -> Result<Branch, String> {
-    let mut branch = Branch::new(site);
+fn branch_of(site: Site, registered: &str, trust: Option<Trust>) -> Result<Branch, String> {
+    let mut branch = Branch::new(site, trust);
     for line in lines(registered) {
         let mut words = line.split_whitespace();
         let user = words.next().unwrap_or_default();

@@ -107,7 +107,7 @@ fn check_affix(key: &'static str, affix: &str) -> Result<(), ConfigError> {
 mod tests {
     use super::super::table::Entry;
     use super::super::validate::tests::{refused, standard};
-    use super::super::{Alternative, Call, NumberMapping, RequestKind, Route};
+    use super::super::{Alternative, Balancing, Call, NumberMapping, RequestKind, Route};
     use super::*;
     use std::time::Duration;
 
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn settings_that_contradict_each_other_are_refused_with_their_key() {
         use SurvivabilityMode as Mode;
-        let cases: [Case<'_>; 14] = [
+        let cases: [Case<'_>; 20] = [
             ("sas.ignore_all_in_normal = true: needs", &|s| s.sas.ignore_all_in_normal = true),
             ("sas.survivability_mode = table-in-normal: needs a [[route]]", &|s| {
                 s.sas.survivability_mode = Mode::TableInNormal;
@@ -171,6 +171,23 @@ mod tests {
                 let timeout = Duration::ZERO;
                 s.sas.number_mapping =
                     Some(NumberMapping { timeout, ..NumberMapping::new("e164.arpa".into()) });
+            }),
+            ("proxy_set.hot_swap_retransmissions = 0: must be from 1 to 30", &|s| {
+                s.proxy_set.hot_swap_retransmissions = 0;
+            }),
+            ("proxy_set.hot_swap_retransmissions = 4: needs proxy_set.hot_swap", &|s| {
+                (s.proxy_set.hot_swap, s.proxy_set.hot_swap_retransmissions) = (false, 4);
+            }),
+            ("proxy_set.balancing = round-robin: needs two", &|s| {
+                s.proxy_set.balancing = Balancing::RoundRobin;
+            }),
+            ("proxy_set.weights = [1]: needs proxy_set.balancing", &|s| s.proxy_set.weights = vec![1]),
+            ("proxy_set.weights = [1]: must be one for each", &|s| {
+                s.proxy_set.targets.push("sip:192.0.2.2".parse().unwrap());
+                (s.proxy_set.balancing, s.proxy_set.weights) = (Balancing::SrvWeight, vec![1]);
+            }),
+            ("proxy_set.balancing = srv-weight: needs two", &|s| {
+                s.proxy_set.balancing = Balancing::SrvWeight;
             }),
             ("proxy_set.keepalive = false: is needed with", &|s| {
                 s.sas.survivability_mode = Mode::IgnoreRegister;

@@ -3,7 +3,9 @@
 //! Durations are a whole number and a unit, URIs and patterns their text. Rows of tables have their columns side by side. A secret is read
 //! and never written.
 
-use super::{Alternative, ChangedUri, Columns, ManipulationRule, RequestKind, Route, RouteTo, Secret};
+use super::{
+    Alternative, ChangedUri, Columns, ManipulationRule, Network, RequestKind, Route, RouteTo, Secret,
+};
 use crate::dialplan::{HostPattern, Manipulation, Pattern};
 use crate::uri::UriBuf;
 use serde::de::{Error, Unexpected};
@@ -83,8 +85,8 @@ macro_rules! written_texts {
     )+};
 }
 
-texts!(UriBuf, Pattern, HostPattern, RouteTo, Secret);
-written_texts!(UriBuf, Pattern, HostPattern, RouteTo);
+texts!(UriBuf, Pattern, HostPattern, RouteTo, Network, Secret);
+written_texts!(UriBuf, Pattern, HostPattern, RouteTo, Network);
 
 /// The keys of a row of inbound manipulation.
 #[derive(Default, Serialize, Deserialize)]

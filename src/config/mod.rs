@@ -27,8 +27,10 @@ mod contradictions;
 mod dial_plan;
 #[cfg(feature = "serde")]
 mod forms;
+mod proxy_set;
 mod secret;
 mod table;
+mod trust;
 mod validate;
 
 use crate::uri::UriBuf;
@@ -39,8 +41,10 @@ pub use dial_plan::{
     Alternative, ChangedUri, Columns, ManipulationRule, RegistrationManipulation, RequestKind, Route,
     RouteTo, RouteToError,
 };
+pub use proxy_set::{Balancing, ProxySet, Redundancy};
 pub use secret::{Secret, SecretError};
 pub(crate) use table::{Call, Group, Row, RowTo};
+pub use trust::{Network, NetworkError, Trust, TrustPolicy};
 pub use validate::{Config, ConfigError, Target, UNRESOLVED};
 pub(crate) use validate::{Place, TargetRef};
 
@@ -67,6 +71,8 @@ pub struct Settings {
     /// Who has to prove who they are. Default: nobody.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub auth: Option<Authentication>,
+    /// How far those are trusted that the branch serves itself.
+    pub trust: TrustPolicy,
     /// What of a user's number others may call it by as well. Default: nothing.
     pub registration_manipulation: RegistrationManipulation,
     /// What becomes of a called number in the emergency state, where [`Survivability::inbound_manipulation`] says so; the first
@@ -79,54 +85,6 @@ pub struct Settings {
     pub routes: Vec<Route>,
     /// What bounds memory and work.
     pub limits: Limits,
-}
-
-/// The central proxies and how they are watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(default, deny_unknown_fields)
-)]
-#[non_exhaustive]
-pub struct ProxySet {
-    /// SIP URIs in order of preference. Names are resolved by RFC 3263, and their last answer stays in use while the DNS is away.
-    /// Default: none, which only
-    /// [`SurvivabilityMode::AlwaysEmergency`] allows.
-    pub targets: Vec<UriBuf>,
-    /// Whether to probe by OPTIONS. Default: true.
-    pub keepalive: bool,
-    /// From one probe to the next while answers come. Default: 4 s.
-    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
-    pub keepalive_interval: Duration,
-    /// From one probe to the next while the target is down. Default: 4 s.
-    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
-    pub keepalive_interval_down: Duration,
-    /// How long a probe may stay unanswered before it is a miss, and the spacing of the probes that confirm a verdict.
-    /// Never below twice the target's smoothed round-trip time. Default: 250 ms.
-    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
-    pub reprobe_interval: Duration,
-    /// Misses in a row that make a target offline. Default: 8.
-    pub down_after: u32,
-    /// Answers in a row that make a target online again. Default: 2.
-    pub up_after: u32,
-    /// Status codes of a probe's answer that count as a miss; 200 is refused here. Default: none.
-    pub failure_responses: Vec<u16>,
-}
-
-impl Default for ProxySet {
-    fn default() -> Self {
-        Self {
-            targets: Vec::new(),
-            keepalive: true,
-            keepalive_interval: Duration::from_secs(4),
-            keepalive_interval_down: Duration::from_secs(4),
-            reprobe_interval: Duration::from_millis(250),
-            down_after: 8,
-            up_after: 2,
-            failure_responses: Vec::new(),
-        }
-    }
 }
 
 /// How the branch survives (`SASSurvivabilityMode` of the product).

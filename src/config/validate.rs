@@ -1,7 +1,7 @@
 //! The step from [`Settings`] to [`Config`]: what could not work is refused here, so that nothing later has to ask.
 
 use super::table::{Entry, Table, check_emergency_routes};
-use super::{BindingMode, Keyring, Settings, SurvivabilityMode};
+use super::{BindingMode, Keyring, Settings};
 use crate::uri::{AorKey, HomeHosts, Host, Transport, Uri, UriBuf, unescape};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -259,40 +259,8 @@ impl Settings {
             ensure(is_name, "names", name, "must be a sip: URI with a host name")?;
         }
 
-        let always_emergency = sas.survivability_mode.is_always_emergency();
         let proxies = targets("proxy_set.targets", &proxy_set.targets)?;
-        // sas.md 13.7: without a proxy only "always emergency" makes sense.
-        ensure(
-            !proxies.is_empty() || always_emergency,
-            "proxy_set.targets",
-            &"[]",
-            "must name a proxy unless sas.survivability_mode is \"always-emergency\"",
-        )?;
-        // sas.md 3.3 T7: neither probes nor requests would ever tell that the proxy is lost.
-        ensure(
-            proxy_set.keepalive
-                || always_emergency
-                || sas.entering_emergency == super::EnteringEmergency::Requests,
-            "proxy_set.keepalive",
-            &"false",
-            "needs sas.entering_emergency = \"requests\", else a lost proxy would never be noticed",
-        )?;
-        // Phones of a redundant SAS ask the proxy first, and what does come is not relayed.
-        ensure(
-            proxy_set.keepalive || sas.survivability_mode != SurvivabilityMode::IgnoreRegister,
-            "proxy_set.keepalive",
-            &"false",
-            "is needed with sas.survivability_mode = \"ignore-register\", else a lost proxy would never be noticed",
-        )?;
-        span("proxy_set.keepalive_interval", proxy_set.keepalive_interval, 100..=2_000_000_000)?;
-        span("proxy_set.keepalive_interval_down", proxy_set.keepalive_interval_down, 100..=2_000_000_000)?;
-        span("proxy_set.reprobe_interval", proxy_set.reprobe_interval, 10..=60_000)?;
-        at_least_one("proxy_set.down_after", proxy_set.down_after as usize)?;
-        at_least_one("proxy_set.up_after", proxy_set.up_after as usize)?;
-        for &code in &proxy_set.failure_responses {
-            let usable = (300..=699).contains(&code);
-            ensure(usable, "proxy_set.failure_responses", &code, "must be from 300 to 699")?;
-        }
+        self.check_proxy_set()?;
 
         let gateways = targets("sas.default_gateway", &sas.default_gateway)?;
         span("sas.request_patience", sas.request_patience, 10..=32_000)?;
@@ -344,6 +312,7 @@ impl Settings {
         at_least_one("registrar.max_users", registrar.max_users)?;
         at_least_one("registrar.max_contacts", registrar.max_contacts)?;
         let keyring = auth.as_ref().map(Keyring::new).transpose()?;
+        self.check_trust()?;
         ensure(
             (500..=16_777_216).contains(&limits.max_message),
             "limits.max_message",
@@ -449,6 +418,7 @@ impl fmt::Display for Millis {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::SurvivabilityMode;
     use super::*;
 
     /// Settings with one proxy, which are valid.

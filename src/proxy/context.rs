@@ -30,6 +30,8 @@ pub(crate) struct Plan {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Patience {
     pub(crate) proxy: Option<Duration>,
+    /// The same while there is another address to try (hot swap).
+    pub(crate) swap: Option<Duration>,
     pub(crate) gateway: Option<Duration>,
     pub(crate) other: Option<Duration>,
     /// What a user's phones may take while there are others of a lower q.
@@ -42,7 +44,8 @@ impl Patience {
     /// `is_last`: there is no other group to try.
     pub(super) fn of(&self, hop: Hop, is_last: bool) -> Option<Duration> {
         match hop {
-            Hop::Proxy(_) => self.proxy,
+            // Whichever is over first.
+            Hop::Proxy(_) => self.proxy.into_iter().chain(self.swap.filter(|_| !is_last)).min(),
             Hop::Gateway | Hop::Peer | Hop::Route => self.gateway,
             Hop::User => self.other.or_else(|| self.phone.filter(|_| !is_last)),
             Hop::Address => self.other,

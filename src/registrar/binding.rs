@@ -1,6 +1,7 @@
 //! One binding: a contact of an address of record, and all that is kept with it (RFC 3261 10.3, `sas.md` 7.1).
 
 use super::texts::Texts;
+use crate::config::Trust;
 use crate::time::Instant;
 use crate::transport::FlowId;
 use crate::uri::{Layout, Uri};
@@ -103,6 +104,9 @@ pub struct Binding {
     pub flow: Option<FlowId>,
     /// Who granted the lifetime.
     pub origin: Origin,
+    /// How far its device is trusted (`sas.md` 7.6): known if the proxy has granted it, which a renewal by the same device keeps; verified
+    /// if it had the password. Never pool: what its address is worth is asked each time.
+    pub trust: Trust,
     /// What the central registrar knows of it.
     pub home: Home,
 }

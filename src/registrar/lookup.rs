@@ -3,6 +3,7 @@
 use super::Registrar;
 use super::binding::{Binding, Origin};
 use super::gruu;
+use crate::config::Trust;
 use crate::time::Instant;
 use crate::uri::{AorKey, HomeHosts, Host, Uri, unescape_bytes, user_of};
 use std::net::{IpAddr, SocketAddr};
@@ -196,6 +197,25 @@ impl<'a> View<'a> {
     pub fn by_source(&self, source: SocketAddr) -> Option<&'a Binding> {
         let bindings = self.registrar.table.by_source(source);
         bindings.take(MAX_CANDIDATES).find(|binding| self.sees(binding))
+    }
+
+    /// How far whoever sends a request as `aor` from `source` is trusted for a binding (`sas.md` 7.6): one of that address of record that
+    /// has the same `instance` or came from the same host, or any that came from the same address and port.
+    #[must_use]
+    pub fn trust_of(
+        &self,
+        aor: &Uri<'_>,
+        instance: Option<&str>,
+        source: SocketAddr,
+        hosts: &HomeHosts,
+    ) -> Trust {
+        let is_device = |binding: &&Binding| {
+            (instance.is_some() && binding.instance() == instance) || binding.source.ip() == source.ip()
+        };
+        let of_aor = self.bindings(aor, hosts).filter(is_device);
+        let from_there = self.registrar.table.by_source(source).take(MAX_CANDIDATES);
+        let from_there = from_there.filter(|binding| self.sees(binding));
+        of_aor.chain(from_there).map(|binding| binding.trust).max().unwrap_or_default()
     }
 
     /// Whether a binding's REGISTER came from `host`, whatever the port.

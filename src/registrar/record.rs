@@ -5,6 +5,7 @@ use super::binding::{Binding, Changes, Home, Origin};
 use super::plan::{Rules, Verdict, plan};
 use super::refusal::Refusal;
 use super::request::{Asked, Register, Terms};
+use crate::config::Trust;
 use crate::headers::{Contact, HeaderName, NameAddr};
 use crate::message::{Essentials, Request, Response};
 use crate::time::Instant;
@@ -97,6 +98,8 @@ impl Rules for Granted<'_> {
             now: self.now,
             expires_at,
             origin: Origin::Proxy,
+            // sas.md 7.6.
+            trust: Trust::Known,
             home: Home::Confirmed,
             gruus: [&public, &temporary],
         };

@@ -9,6 +9,7 @@ use super::plan::{Rules, Verdict, plan};
 use super::refusal::Refusal;
 use super::request::{Asked, Register, Terms};
 use super::texts::Texts;
+use crate::config::Trust;
 use crate::headers::{HeaderName, push_decimal};
 use crate::message::{Essentials, Request, ResponseBuilder};
 use crate::time::Instant;
@@ -210,10 +211,11 @@ impl Registrar {
         home: Home,
         grant: impl FnMut(Option<Duration>) -> Duration,
     ) -> Result<Registered, Refusal> {
-        self.accept(now, request, &Essentials::of(request), from, hosts, home, grant).map(Registered::from)
+        let (read, trust) = (Essentials::of(request), Trust::Unknown);
+        self.accept(now, request, &read, from, hosts, home, trust, grant).map(Registered::from)
     }
 
-    /// The same for who has `read` the request already, and writes the answer at once.
+    /// The same for who has `read` the request already, knows how far its sender is trusted, and writes the answer at once.
     #[expect(clippy::too_many_arguments, reason = "those of `register`, and what has been read")]
     pub(crate) fn accept<'r>(
         &'r mut self,
@@ -223,6 +225,7 @@ impl Registrar {
         from: Peer,
         hosts: &HomeHosts,
         home: Home,
+        trust: Trust,
         grant: impl FnMut(Option<Duration>) -> Duration,
     ) -> Result<Accepted<'r>, Refusal> {
         let register = self.read(request, read, from, hosts)?;
@@ -236,7 +239,7 @@ impl Registrar {
         let max_expires = self.max_expires;
         let mut grant = grant;
         let grant = |asked| grant(asked).min(max_expires);
-        let plan = plan(&self.table, &register, &mut Local { register: &register, now, home, grant })?;
+        let plan = plan(&self.table, &register, &mut Local { register: &register, now, home, trust, grant })?;
         let changes = self.commit(now, &register.key, plan)?;
         let issue = self.issue_for(&register, request);
         Ok(Accepted { registrar: self, request, key: register.key, now, is_outbound, issue, changes })
@@ -308,6 +311,7 @@ struct Local<'r, G> {
     register: &'r Register<'r>,
     now: Instant,
     home: Home,
+    trust: Trust,
     grant: G,
 }
 
@@ -337,8 +341,18 @@ impl<G: FnMut(Option<Duration>) -> Duration> Rules for Local<'_, G> {
         // The phone is told whole seconds, so it gets whole seconds.
         let granted = Duration::from_secs((self.grant)(asked.expires).as_secs().max(1));
         let expires_at = self.now + granted;
-        let terms =
-            Terms { now: self.now, expires_at, origin: Origin::Local, home: self.home, gruus: [""; 2] };
+        // sas.md 7.6: a device that the proxy had granted a binding keeps its trust.
+        let before = existing.filter(|existing| asked.is_device_of(existing, self.register.from));
+        // An address is worth what it is worth each time.
+        let proven = if self.trust >= Trust::Known { self.trust } else { Trust::Unknown };
+        let terms = Terms {
+            now: self.now,
+            expires_at,
+            origin: Origin::Local,
+            trust: before.map_or(Trust::Unknown, |before| before.trust).max(proven),
+            home: self.home,
+            gruus: [""; 2],
+        };
         Some(self.register.binding(asked, existing, terms))
     }
 }

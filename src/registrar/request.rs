@@ -3,6 +3,7 @@
 use super::binding::{Binding, Home, Origin, Past};
 use super::refusal::Refusal;
 use super::texts::{Parts, Texts};
+use crate::config::Trust;
 use crate::headers::{Contact, HeaderName, NameAddr, delta_seconds};
 use crate::message::{Essentials, Request};
 use crate::time::Instant;
@@ -75,6 +76,7 @@ pub(super) struct Terms<'g> {
     pub(super) now: Instant,
     pub(super) expires_at: Instant,
     pub(super) origin: Origin,
+    pub(super) trust: Trust,
     pub(super) home: Home,
     /// The public and the temporary GRUU that the proxy has made with it; empty where it has made none.
     pub(super) gruus: [&'g str; 2],
@@ -235,6 +237,7 @@ impl<'m> Register<'m> {
             source: self.from.address,
             flow: Some(self.from.flow),
             origin: terms.origin,
+            trust: terms.trust,
             home: terms.home,
         }
     }

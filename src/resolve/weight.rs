@@ -1,7 +1,7 @@
 //! The order in which the hosts of a service are tried (RFC 2782, "Usage rules").
 
 use super::known::Service;
-use crate::rng::Rng;
+use crate::rng::{Rng, by_weight};
 
 /// By priority; among equals by lot, in proportion to their weights.
 pub(super) fn in_order(services: &[Service], rng: &mut Rng) -> Vec<Service> {
@@ -15,25 +15,11 @@ pub(super) fn in_order(services: &[Service], rng: &mut Rng) -> Vec<Service> {
     for group in left.chunk_by(|a, b| a.priority == b.priority) {
         let mut group = group.to_vec();
         while group.len() > 1 {
-            let chosen = choose(&group, rng);
+            let weights = group.iter().map(|service| u64::from(service.weight));
+            let chosen = by_weight(weights, rng.bits());
             ordered.push(group.remove(chosen.min(group.len() - 1)));
         }
         ordered.append(&mut group);
     }
     ordered
-}
-
-/// "choose a uniform random number between 0 and the sum computed (inclusive), and select the RR whose running sum value is the
-/// first in the selected order which is greater than or equal to the random number selected."
-fn choose(group: &[Service], rng: &mut Rng) -> usize {
-    let sum: u64 = group.iter().map(|service| u64::from(service.weight)).sum();
-    let lot = rng.bits() % (sum + 1);
-    let mut running = 0;
-    group
-        .iter()
-        .position(|service| {
-            running += u64::from(service.weight);
-            running >= lot
-        })
-        .unwrap_or_default()
 }

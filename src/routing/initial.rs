@@ -1,5 +1,6 @@
 //! Requests outside a dialog (`sas.md` 4.2-4.4).
 
+use super::affinity::affinity;
 use super::flow::{self, ByToken};
 use super::{
     Decision, Hop, Mapping, Outcome, Query, Reason, Reasons, Source, Step, Target, View, address_of,
@@ -235,20 +236,25 @@ pub(super) fn to_proxies(query: &Query<'_>, view: &View<'_>, reasons: Reasons) -
         return decision(Outcome::Answer(400), Step::NoRoute, reasons, 0);
     };
     let own = own_routes(query.request, view);
-    let groups = proxies(view, &uri);
+    let groups = proxies(query, view, &uri);
     if groups.is_empty() {
         return decision(Outcome::Answer(480), Step::NoRoute, reasons, 0);
     }
     decision(Outcome::Forward(groups), Step::Proxy, reasons, own)
 }
 
-/// The proxies in the order of their health; all of them where none is believed reachable.
-pub(super) fn proxies(view: &View<'_>, uri: &Uri<'_>) -> Vec<Vec<Target>> {
-    let mut order: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
+/// The proxies in the order of their health, that of the sender first where the load is balanced; all of them where none is believed
+/// reachable. Without hot swap the first address is the only one.
+pub(super) fn proxies(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>) -> Vec<Vec<Target>> {
+    let mut order: Vec<usize> = match affinity(query.request, query.source, view) {
+        Some(who) => view.upstream.candidates_for(who).map(|id| id.0).collect(),
+        None => view.upstream.candidates().map(|id| id.0).collect(),
+    };
     if order.is_empty() {
         order = (0..view.config.proxies().len()).collect();
     }
-    order.into_iter().flat_map(|index| Target::proxy(index, uri, view)).collect()
+    let most = if view.config.proxy_set.hot_swap { usize::MAX } else { 1 };
+    order.into_iter().flat_map(|index| Target::proxy(index, uri, view)).take(most).collect()
 }
 
 /// 4.3: the routing table, the database, else by Route or Request-URI.

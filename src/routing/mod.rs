@@ -4,6 +4,7 @@
 //! [`decide`] gives a [`Decision`]: the target set, or the answer of our own, with the chain of reasons that led there.
 //! Nothing is changed and nothing is sent, so that a decision can be asked for in a test, a drill or a debugger.
 
+mod affinity;
 mod dialog;
 mod flow;
 mod initial;
@@ -12,8 +13,9 @@ mod reason;
 mod redirect;
 mod table;
 mod target;
+mod trust;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Trust};
 use crate::dialplan::Number;
 use crate::headers::{HeaderName, Method};
 use crate::message::Request;
@@ -24,6 +26,7 @@ use crate::upstream::Upstream;
 use crate::uri::{HomeHosts, Host, Uri, UriBuf};
 use std::net::SocketAddr;
 
+pub(crate) use affinity::{affinity, affinity_of_user};
 pub use mapping::{MappedNumber, Mapping};
 pub use reason::{Reason, Reasons, Step};
 pub(crate) use redirect::redirect;
@@ -63,6 +66,8 @@ pub struct Query<'a> {
     pub suspect: bool,
     /// What ENUM says of the number that is called.
     pub mapping: Mapping<'a>,
+    /// How far the sender is trusted, where the branch serves itself (`sas.md` 7.6).
+    pub trust: Trust,
 }
 
 impl Query<'_> {
@@ -228,7 +233,7 @@ pub fn decide(query: &Query<'_>, view: &View<'_>) -> Decision {
     if query.request.is_in_dialog() || query.request.method() == Method::Ack {
         dialog::decide(query, view)
     } else {
-        initial::decide(query, view)
+        trust::restrict(query, view, initial::decide(query, view))
     }
 }
 

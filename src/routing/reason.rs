@@ -2,6 +2,7 @@
 //!
 //! Invariant: a chain is a value of fixed size. Nothing is formatted or allocated before somebody reads it.
 
+use crate::config::Trust;
 use std::fmt;
 use std::ops::Deref;
 
@@ -26,7 +27,7 @@ macro_rules! named {
                 }
             }
 
-            /// As a person says it, the number of a row left out.
+            /// As a person says it, the number of a row and the level of trust left out.
             #[must_use]
             pub const fn sentence(self) -> &'static str {
                 match self {
@@ -64,6 +65,8 @@ named! {
         RedundantSas => "redundant_sas", "to the redundant SAS";
         /// Refused, since its sender is not registered.
         Blocked => "blocked", "refused: the caller is not registered";
+        /// Refused, since its sender is not trusted enough (`sas.md` 7.6).
+        Untrusted => "untrusted", "refused: the caller is not trusted enough";
         /// No route.
         NoRoute => "no_route", "refused: no route";
     }
@@ -154,6 +157,14 @@ named! {
         CameRound => "came_round", "it has come round the ring of SASes: the redundant SAS is passed over";
         /// The emergency prefix was put before the number.
         PrefixAdded => "prefix_added", "the emergency prefix is put before the number";
+        /// The sender, who is trusted so far, may call registered users.
+        MayCallUsers(Trust) => "may_call_users", "the caller is trusted enough to call users";
+        /// The sender may not.
+        MayNotCallUsers(Trust) => "may_not_call_users", "the caller is not trusted enough to call users";
+        /// The sender, who is trusted so far, may call out of the branch.
+        MayCallOut(Trust) => "may_call_out", "the caller is trusted enough to call out";
+        /// The sender may not.
+        MayNotCallOut(Trust) => "may_not_call_out", "the caller is not trusted enough to call out";
     }
 }
 
@@ -169,18 +180,35 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// How far the sender is trusted, if it speaks of that.
+    #[must_use]
+    pub const fn trust(self) -> Option<Trust> {
+        if let Self::MayCallUsers(trust)
+        | Self::MayNotCallUsers(trust)
+        | Self::MayCallOut(trust)
+        | Self::MayNotCallOut(trust) = self
+        {
+            Some(trust)
+        } else {
+            None
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// The sentence, with the number of the row.
+/// The sentence, with the number of the row or the level of trust.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.row() {
-            Some(row) => write!(f, "{} (row {row})", self.sentence()),
-            None => f.write_str(self.sentence()),
+        match (self.row(), self.trust()) {
+            (Some(row), _) => write!(f, "{} (row {row})", self.sentence()),
+            (None, Some(trust)) => write!(f, "{} ({trust})", self.sentence()),
+            (None, None) => f.write_str(self.sentence()),
         }
     }
 }

@@ -161,7 +161,7 @@ impl Rows<'_> {
             RowTo::Enum => mapping::targets(query, view),
             RowTo::Users => database_groups(view, uri),
             RowTo::ProxySet if query.source == Source::Proxy => Vec::new(),
-            RowTo::ProxySet => proxies(view, going_out),
+            RowTo::ProxySet => proxies(query, view, going_out),
             RowTo::DefaultGateway => gateways(query, view, going_out, &mut Reasons::default()),
             RowTo::Reject(_) => Vec::new(),
         }

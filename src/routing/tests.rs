@@ -1,7 +1,7 @@
 //! The decision by the rules of `sas.md` section 4 and 9, each with its chain of reasons.
 
 use super::*;
-use crate::config::{Settings, UNRESOLVED};
+use crate::config::{Settings, Trust, UNRESOLVED};
 use crate::message::Message;
 use crate::registrar::{Home, Registrar};
 use crate::rng::Rng;
@@ -71,6 +71,7 @@ impl Rig {
             known: true,
             suspect: false,
             mapping: Mapping::Unasked,
+            trust: Trust::Pool,
         }
     }
 
@@ -259,7 +260,7 @@ fn in_emergency_what_is_not_registered_goes_to_the_gateway_undecorated_and_never
     assert_eq!(
         rig.ask(Emergency, ALICE, &call),
         "default_gateway: sip:5550123@192.0.2.9;user=phone at 192.0.2.9:5060 \
-         (emergency_state user_not_registered gateway_configured)"
+         (emergency_state user_not_registered gateway_configured may_call_out)"
     );
     assert_eq!(
         rig.ask(Emergency, GATEWAY, &call),

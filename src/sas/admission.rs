@@ -7,6 +7,7 @@
 
 use super::{Actions, Sas};
 use crate::auth::{Improper, Role, Unproven, Verdict};
+use crate::config::Trust;
 use crate::headers::{HeaderName, Method};
 use crate::message::{Fault, Request, ResponseBuilder};
 use crate::routing::Source;
@@ -19,6 +20,8 @@ use bytes::Bytes;
 pub(super) struct Pass {
     /// The Authentication-Info of its 2xx.
     info: Option<String>,
+    /// How far its sender is trusted.
+    pub(super) trust: Trust,
 }
 
 impl Pass {
@@ -65,7 +68,11 @@ impl Sas {
         }
         let (Some(authenticator), Some(keyring)) = (&mut self.authenticator, self.world.config.keyring())
         else {
-            return Ok(Pass::default());
+            // What else it may do, the routing decides.
+            if request.method() != Method::Register {
+                return Ok(Pass::default());
+            }
+            return self.let_register(request, from).map_err(|fault| self.turned_away(request, from, fault));
         };
         let (now, ip) = (self.world.now, from.address.ip());
         let is_register = request.method() == Method::Register;
@@ -78,11 +85,40 @@ impl Sas {
                     // RFC 3261 10.3 step 4: "the registrar MUST return a 403".
                     return Err(self.turned_away(request, from, Fault::new(403)));
                 }
-                Ok(Pass { info: authenticator.confirm(now, ip, &accepted, b"") })
+                Ok(Pass { info: authenticator.confirm(now, ip, &accepted, b""), trust: Trust::Verified })
             }
             Verdict::Challenge(unproven) => Err(self.challenged(role, request, from, unproven)),
             Verdict::Refused(improper) => Err(self.turned_away(request, from, improper.into())),
         }
+    }
+
+    /// Whether who sent the REGISTER `request` may register here without proof (`sas.md` 7.6).
+    pub(super) fn let_register(&self, request: &Request, from: Peer) -> Result<Pass, Fault> {
+        let trust = self.trust_of(request, from, Source::User);
+        if trust < self.world.config.trust.register {
+            return Err(Fault::because(403, "Not Trusted To Register"));
+        }
+        Ok(Pass { info: None, trust })
+    }
+
+    /// How far whoever sent `request` is trusted where it is served here, or enough for all that the site asks of anybody. Where there are
+    /// users, who is not free of proof is verified, or does not come so far.
+    pub(super) fn trust_of(&self, request: &Request, from: Peer, source: Source) -> Trust {
+        if self.authenticator.is_some() && !self.is_free(request, source) {
+            return Trust::Verified;
+        }
+        let policy = &self.world.config.trust;
+        let by_network = policy.of_source(from.address.ip());
+        if by_network >= policy.highest() {
+            return by_network;
+        }
+        let is_register = request.method() == Method::Register;
+        let aor = if is_register { request.to() } else { request.from() };
+        let Ok(aor) = aor else { return by_network };
+        let contact = request.contacts().next().and_then(Result::ok);
+        let instance = contact.and_then(|contact| contact.address()?.instance());
+        let database = self.registrar.at(self.world.now, self.grace());
+        database.trust_of(&aor.uri, instance, from.address, &self.world.home).max(by_network)
     }
 
     /// What is never challenged: what comes from proxies and gateways, which have no password of the branch's; ACK and CANCEL, which

@@ -11,10 +11,11 @@ use crate::headers::{HeaderName, Method};
 use crate::message::{RequestBuilder, Response};
 use crate::mode::State;
 use crate::registrar::{Binding, BindingId, CurrentContact, Origin};
+use crate::routing::affinity_of_user;
 use crate::time::Instant;
 use crate::transaction::{ClientId, Outgoing};
 use crate::transport::Peer;
-use crate::upstream::TargetId;
+use crate::upstream::{TargetId, UpstreamEvent};
 use crate::uri::Uri;
 use std::time::Duration;
 
@@ -113,12 +114,19 @@ impl Sas {
     /// A REGISTER of ours for a user of ours, to the proxy that requests go to. None if it cannot be sent.
     fn tell_binding(&mut self, binding: &Binding, out: &mut Actions) -> Option<(TargetId, ClientId)> {
         debug_assert_eq!(self.mode.state(), State::Normal, "only a proxy that is back is told");
-        let target = self.upstream.candidates().next()?;
+        let aor = Uri::parse(binding.aor()).ok()?;
+        let who = affinity_of_user(&aor, &self.view());
+        let target = match who {
+            Some(who) => self.upstream.candidates_for(who).next()?,
+            None => self.upstream.candidates().next()?,
+        };
+        if let Some(who) = who {
+            self.tell_upstream(UpstreamEvent::Served { who, target }, out);
+        }
         let proxy = self.world.config.proxies().get(target.0).filter(|proxy| proxy.is_resolved())?;
         let (address, transport) = (proxy.address, proxy.transport);
         let (uri, flow) = (proxy.uri.clone(), self.world.ctx(out).reach(transport, address, binding.flow)?);
         let ours = *self.world.flows.find(flow)?;
-        let aor = Uri::parse(binding.aor()).ok()?;
         let registrar = if self.view().is_own(&aor) { uri.as_uri().host_port() } else { aor.host_port() };
         let left = binding.expires_at - self.world.now;
         let branch = format!("z9hG4bKh{}", self.world.rng.token());

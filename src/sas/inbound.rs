@@ -10,12 +10,13 @@ use crate::message::{
 };
 use crate::mode::State;
 use crate::proxy::{ContextId, is_loop, own_branch};
-use crate::routing::{Hop, Source, Target, redirect};
+use crate::routing::{Decision, Hop, Reason, Source, Step, Target, redirect};
 use crate::transaction::{ClientId, RequestMatch, ResponseMatch, ServerId};
 use crate::transport::{Outbox as _, Peer};
 use crate::upstream::UpstreamEvent;
 use crate::uri::Scheme;
 use bytes::Bytes;
+use std::time::Duration;
 
 /// Methods that we answer or relay (RFC 3261 20.5).
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE, PUBLISH";
@@ -28,8 +29,14 @@ const SERVER: Rules<'_> =
     Rules::user_agent().extensions(EXTENSIONS).max_message(usize::MAX).max_fields(usize::MAX);
 
 /// A refusal that the routing decided on, with the fields it has to have (21.4.6, 21.5.2).
-pub(super) fn fault_of(status: u16) -> Fault {
-    let fault = Fault::new(status);
+pub(super) fn fault_of(status: u16, decision: &Decision) -> Fault {
+    let fault = match (decision.step, decision.reasons.last()) {
+        (Step::Untrusted, Some(Reason::MayNotCallUsers(_))) => {
+            Fault::because(status, "Not Trusted To Call Users")
+        }
+        (Step::Untrusted, _) => Fault::because(status, "Not Trusted To Call Out"),
+        _ => Fault::new(status),
+    };
     if status == 501 { fault.with(HeaderName::Allow, ALLOW) } else { fault }
 }
 
@@ -405,6 +412,12 @@ impl Sas {
                 let context = ContextId::from(owner);
                 if let Some(Hop::Proxy(target)) = self.proxy.hop_of(context, client) {
                     self.tell_upstream(UpstreamEvent::ResponseSeen { target }, out);
+                    // RFC 3261 21.5.4; without Retry-After it is no more than a 500.
+                    if response.status() == 503
+                        && let Some(retry_after) = retry_after(response)
+                    {
+                        self.tell_upstream(UpstreamEvent::RequestRefused { target, retry_after }, out);
+                    }
                     if self.on_register_response(context, client, target, response, out) {
                         return;
                     }
@@ -418,10 +431,7 @@ impl Sas {
             }
             ResponseMatch::Stray => match super::watch::probe_of(response) {
                 Some(probe) => {
-                    let retry_after = response.value_of(HeaderName::RetryAfter);
-                    let retry_after =
-                        retry_after.and_then(|value| delta_seconds(value.split([' ', ';', '(']).next()?));
-                    let status = response.status();
+                    let (status, retry_after) = (response.status(), retry_after(response));
                     self.tell_upstream(UpstreamEvent::ProbeAnswered { probe, status, retry_after }, out);
                 }
                 None => self.on_dropped(from, out),
@@ -441,6 +451,12 @@ impl Sas {
         let is_followed = self.world.config.sas.follow_redirects && response.status() / 100 == 3;
         if is_followed && of_phone() { redirect(response, &self.view()) } else { Vec::new() }
     }
+}
+
+/// The time that Retry-After asks for (RFC 3261 20.33), its comment and parameters left out.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let value = response.value_of(HeaderName::RetryAfter)?;
+    delta_seconds(value.split([' ', ';', '(']).next()?)
 }
 
 /// The 100 of an INVITE that is passed on (RFC 3261 17.2.1), made while what was read of it is at hand.

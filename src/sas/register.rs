@@ -60,8 +60,10 @@ impl Sas {
         let Some(arrived) = arrived else { return };
         let tag = self.transactions.tag_of(&arrived);
         let service = if arrived.was_accepted { Service::Repeat } else { Service::Register(Home::LocalOnly) };
-        let (status, response) = match self.validate(request, read, Source::User) {
-            Ok(()) => self.register_here(request, read, from, service, tag, Pass::default(), out),
+        let let_in = self.validate(request, read, Source::User);
+        let let_in = let_in.and_then(|()| self.let_register(request, from));
+        let (status, response) = match let_in {
+            Ok(pass) => self.register_here(request, read, from, service, tag, pass, out),
             Err(fault) => {
                 out.note_refusal(request, &fault);
                 (fault.status, self.refusal(request, from, &fault))
@@ -117,6 +119,7 @@ impl Sas {
                 let mut proxies = groups.iter().flatten().filter_map(|target| target.hop.proxy());
                 let to_pathless = proxies.any(|proxy| self.pathless.contains(&proxy));
                 let path = self.world.config.sas.path && !to_pathless;
+                self.keep_to_proxy(&request, Source::User, &decision, out);
                 let arrival = Arrival { server, request, from, source: Source::User, trying: None };
                 self.start(arrival, decision, path, out);
             }
@@ -146,7 +149,7 @@ impl Sas {
             let (now, hosts) = (self.world.now, &self.world.home);
             let accepted = match service {
                 Service::Register(home) => {
-                    self.registrar.accept(now, request, read, from, hosts, home, grant)
+                    self.registrar.accept(now, request, read, from, hosts, home, pass.trust, grant)
                 }
                 Service::Repeat => self.registrar.repeat(now, request, read, from, hosts),
             };

@@ -5,15 +5,16 @@ use super::admission::TurnedAway;
 use super::homecoming::Homecoming;
 use super::inbound::fault_of;
 use super::{Actions, Notice, Sas};
+use crate::config::Trust;
 use crate::headers::{Contact, HeaderName, Method};
 use crate::message::{Essentials, Fault, Request, Rules};
 use crate::mode::{ModeEvent, State};
 use crate::proxy::{ContextId, Patience, Plan, Relayed, Silence, SilenceKind, breadth_of, forward};
 use crate::registrar::Named;
-use crate::routing::{Decision, Hop, Mapping, Outcome, Query, Source, Step, Target, decide};
-use crate::transaction::{ServerId, Unanswered};
+use crate::routing::{Decision, Hop, Mapping, Outcome, Query, Source, Step, Target, affinity, decide};
+use crate::transaction::{ServerId, Unanswered, span_of_sends};
 use crate::transport::{Outbox as _, Peer};
-use crate::upstream::{TargetId, UpstreamEvent};
+use crate::upstream::{ProxyStatus, TargetId, UpstreamEvent};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -50,10 +51,11 @@ impl Sas {
                 if decision.step == Step::EmergencyNumber {
                     out.push(Notice::emergency_call_failed(request).into());
                 }
-                self.refuse(*server, request, *from, &fault_of(status), out);
+                self.refuse(*server, request, *from, &fault_of(status, &decision), out);
             }
             Outcome::Forward(_) => {
                 notify_routed(request, &decision, out);
+                self.keep_to_proxy(request, *source, &decision, out);
                 self.start(arrival, decision, false, out);
             }
         }
@@ -94,6 +96,26 @@ impl Sas {
         }
     }
 
+    /// Whoever sent `request` keeps to the proxy that it goes to, where the load is balanced (`sas.md` 3.1).
+    pub(super) fn keep_to_proxy(
+        &mut self,
+        request: &Request,
+        source: Source,
+        decision: &Decision,
+        out: &mut Actions,
+    ) {
+        let Outcome::Forward(groups) = &decision.outcome else {
+            return;
+        };
+        if request.is_in_dialog() || decision.step == Step::EmergencyNumber {
+            return;
+        }
+        let target = groups.iter().flatten().find_map(|target| target.hop.proxy());
+        if let Some((who, target)) = affinity(request, source, &self.view()).zip(target) {
+            self.tell_upstream(UpstreamEvent::Served { who, target }, out);
+        }
+    }
+
     /// RFC 5627 6.2, whatever the site wants: a caller's GRUU of ours behind other proxies, and a phone that is behind them. Without us on
     /// its path the call would go round by them.
     fn must_record_route(&self, request: &Request, groups: &[Vec<Target>]) -> bool {
@@ -116,6 +138,7 @@ impl Sas {
         let sas = &self.world.config.sas;
         Patience {
             proxy: self.mode.patience(),
+            swap: Some(span_of_sends(request.method(), self.world.config.proxy_set.hot_swap_retransmissions)),
             gateway,
             other: lost_dialog,
             phone: Some(sas.phone_patience),
@@ -138,16 +161,21 @@ impl Sas {
     ) -> Query<'a> {
         let known = source != Source::User
             || self.registrar.at(self.world.now, self.grace()).knows(from.address.ip());
+        // A proxy of which not even the address is known answers nobody.
+        let rescue = rescue || self.has_unresolved_proxies_only();
+        let state = self.mode.state();
+        // The proxy asks for itself.
+        let is_asked = source == Source::User && (rescue || state == State::Emergency);
         Query {
             request,
             source,
             from,
-            state: self.mode.state(),
-            // A proxy of which not even the address is known answers nobody.
-            rescue: rescue || self.has_unresolved_proxies_only(),
+            state,
+            rescue,
             known,
             suspect: !self.upstream.is_available(),
             mapping: Mapping::Unasked,
+            trust: if is_asked { self.trust_of(request, from, source) } else { Trust::Unknown },
         }
     }
 
@@ -252,13 +280,13 @@ impl Sas {
         if relayed.is_cancelled {
             // The caller has hung up, and nobody is there to say so.
             let (request, from) = (relayed.request.clone(), relayed.source);
-            self.answer_relayed(context, &request, from, 487, out);
+            self.answer_relayed(context, &request, from, &Fault::new(487), out);
             return None;
         }
         if self.proxy.has_alternative(context) {
             return self.proxy.advance(&mut self.world.ctx(out), &mut self.transactions, context);
         }
-        if proxy.is_some() && self.tell_mode(ModeEvent::RequestUnanswered, out) {
+        if proxy.is_some() && self.is_to_rescue(out) {
             return self.rescue(context, kind, out);
         }
         match kind {
@@ -271,6 +299,17 @@ impl Sas {
                 self.settle(context, out)
             }
         }
+    }
+
+    /// A request is unanswered, and no other address will be tried. T2 asks for the whole set: without hot swap one that is not doubted may
+    /// be left, which later requests go to.
+    fn is_to_rescue(&mut self, out: &mut Actions) -> bool {
+        let is_doubted =
+            |target| matches!(self.upstream.status(target), ProxyStatus::Suspect | ProxyStatus::Offline);
+        if self.world.config.proxy_set.hot_swap || self.upstream.candidates().all(is_doubted) {
+            return self.tell_mode(ModeEvent::RequestUnanswered, out);
+        }
+        self.mode.patience().is_some()
     }
 
     /// Every route has been tried, and none has answered (`sas.md` section 11).
@@ -297,7 +336,7 @@ impl Sas {
         let relayed = self.proxy.relayed(context)?;
         if relayed.request.is_in_dialog() {
             let (request, from) = (relayed.request.clone(), relayed.source);
-            self.answer_relayed(context, &request, from, 481, out);
+            self.answer_relayed(context, &request, from, &Fault::new(481), out);
         }
         None
     }
@@ -311,7 +350,7 @@ impl Sas {
         let relayed = self.proxy.relayed(context)?;
         let (request, from) = (relayed.request.clone(), relayed.source);
         let status = if request.is_in_dialog() { 481 } else { 480 };
-        self.answer_relayed(context, &request, from, status, out);
+        self.answer_relayed(context, &request, from, &Fault::new(status), out);
         None
     }
 
@@ -320,13 +359,12 @@ impl Sas {
         context: ContextId,
         request: &Request,
         from: Peer,
-        status: u16,
+        fault: &Fault,
         out: &mut Actions,
     ) {
-        let fault = Fault::new(status);
-        let response = self.refusal(request, from, &fault);
-        self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, status, response);
-        out.note_refusal(request, &fault);
+        let response = self.refusal(request, from, fault);
+        self.proxy.answer(&mut self.world.ctx(out), &mut self.transactions, context, fault.status, response);
+        out.note_refusal(request, fault);
     }
 
     /// `sas.md` 3.3: what the proxy left unanswered is handled by the emergency rules.
@@ -399,7 +437,7 @@ impl Sas {
                 None
             }
             Outcome::Answer(status) => {
-                self.answer_relayed(context, &request, from, *status, out);
+                self.answer_relayed(context, &request, from, &fault_of(*status, &decision), out);
                 None
             }
         }

@@ -45,6 +45,13 @@ pub(crate) const LIFETIME: Duration = Duration::from_secs(32);
 /// Timer D: at least 32 s over UDP (RFC 3261 17.1.1.2).
 pub(crate) const TIMER_D: Duration = Duration::from_secs(32);
 
+/// From the first send of a request over UDP to when it would be sent for the time after `sends` (Timers A and E).
+pub(crate) fn span_of_sends(method: Method, sends: u32) -> Duration {
+    let mut machine = ClientMachine::new(method);
+    let spans = (1..sends).map_while(|_| machine.on_resend());
+    spans.fold(T1, Duration::saturating_add)
+}
+
 /// A transaction that we answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ServerId(SlabId);

@@ -14,6 +14,7 @@
 //! Invariants: work and memory for each event are bounded by the number of targets; probes to a target are never closer
 //! than `reprobe_interval`, whatever comes in; every target that is probed has a deadline.
 
+mod balance;
 mod rtt;
 mod target;
 #[cfg(test)]
@@ -23,10 +24,13 @@ use crate::config::Config;
 use crate::mode::ModeEvent;
 use crate::rng::{Rng, Token};
 use crate::time::Instant;
+use balance::Balance;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 use target::{Target, Watch};
+
+pub use balance::Affinity;
 
 /// Names a target: its place in [`Config::proxies`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,7 +74,7 @@ pub enum ProxyStatus {
     Online,
     /// Missed a probe, left a request unanswered or gave a transport error; the re-probes decide.
     Suspect,
-    /// Answers 503: reachable, but not to be loaded (RFC 3261 21.5.4).
+    /// Answers 503: reachable, but not to be loaded while another one serves (RFC 3261 21.5.4).
     Overloaded,
     /// `down_after` probes in a row were missed.
     Offline,
@@ -117,8 +121,10 @@ pub enum StatusCause {
     RequestUnanswered,
     /// The transport could not deliver: port unreachable, no route, connection refused.
     TransportFailed,
-    /// It answered a probe with 503.
+    /// It answered a probe with 503, or a relayed request with 503 and Retry-After.
     Refused,
+    /// The time that such a Retry-After asked for is over.
+    RetryAfterOver,
     /// It answered a probe with one of `failure_responses`.
     FailureResponse,
     /// Probing began or ended, and what was known is no evidence any more.
@@ -135,6 +141,7 @@ impl StatusCause {
             Self::RequestUnanswered => "request_unanswered",
             Self::TransportFailed => "transport_failed",
             Self::Refused => "refused",
+            Self::RetryAfterOver => "retry_after_over",
             Self::FailureResponse => "failure_response",
             Self::Unproven => "unproven",
         }
@@ -175,6 +182,22 @@ pub enum UpstreamEvent {
     /// A response to a relayed request came from the wire.
     ResponseSeen {
         /// From which target.
+        target: TargetId,
+    },
+    /// It answered a relayed request with 503 and Retry-After: for that long, but two minutes at most, it is not loaded while another
+    /// one serves. Answers to probes do not change that, since they are no load.
+    RequestRefused {
+        /// Which target.
+        target: TargetId,
+        /// For how long.
+        retry_after: Duration,
+    },
+    /// A request was sent to the target that [`Upstream::candidates_for`] had put first. Only where the load is balanced is it of any
+    /// account.
+    Served {
+        /// For whom.
+        who: Affinity,
+        /// By which target.
         target: TargetId,
     },
     /// The target is to be reached at another address from now on. What was thought of it stays, and it is probed there.
@@ -240,6 +263,7 @@ pub enum UpstreamAction {
 #[derive(Clone, Debug)]
 pub struct Upstream {
     targets: Vec<Target>,
+    balance: Balance,
     probing: bool,
     /// The earliest of the targets' deadlines.
     deadline: Option<Instant>,
@@ -260,6 +284,10 @@ enum Standing {
     Lost,
 }
 
+/// Who is tried before whom.
+const ORDER: [ProxyStatus; 4] =
+    [ProxyStatus::Online, ProxyStatus::Unknown, ProxyStatus::Suspect, ProxyStatus::Overloaded];
+
 impl Upstream {
     /// The proxies of `config`, all unknown. The first probes are due at once, unless keep-alive is off or the mode is
     /// "always emergency": the same as [`ModeMachine::probing`](crate::mode::ModeMachine::probing) at start-up.
@@ -272,7 +300,7 @@ impl Upstream {
         };
         let targets: Vec<Target> = config.proxies().iter().enumerate().map(target).collect();
         let deadline = targets.iter().filter_map(Target::deadline).min();
-        Self { targets, probing, deadline, now }
+        Self { targets, balance: Balance::new(config), probing, deadline, now }
     }
 
     /// Takes in a fact and appends what follows to `out`. A `now` before the latest one counts as the latest one.
@@ -289,10 +317,11 @@ impl Upstream {
         let mut watch = Watch { now: self.now, config: &config.proxy_set, rng, out };
         let returned = self.dispatch(event, &mut watch);
         out.extend(fact(before, self.standing(), returned).map(UpstreamAction::Mode));
+        self.park();
         self.deadline = self.targets.iter().filter_map(Target::deadline).min();
     }
 
-    /// When to tell [`UpstreamEvent::Tick`]; none while nothing is probed. May change with every
+    /// When to tell [`UpstreamEvent::Tick`]; none while nothing is probed and no Retry-After runs. May change with every
     /// [`handle`](Self::handle).
     #[must_use]
     pub const fn next_timeout(&self) -> Option<Instant> {
@@ -316,14 +345,39 @@ impl Upstream {
         self.targets.get(target.0).and_then(Target::retry_at)
     }
 
-    /// The targets to try with a request, best first, each kind in the configured order: online, unknown, suspect,
-    /// overloaded. Offline ones are left out: a request would only wait there, and the probes find out sooner.
+    /// The targets to try with a request, best first: online, unknown, suspect, overloaded; each kind in the configured order, the one in
+    /// use first where [`Redundancy::Parking`](crate::config::Redundancy::Parking) keeps it. Offline ones are left out: a request would
+    /// only wait there, and the probes find out sooner.
     pub fn candidates(&self) -> impl Iterator<Item = TargetId> + '_ {
-        let order =
-            [ProxyStatus::Online, ProxyStatus::Unknown, ProxyStatus::Suspect, ProxyStatus::Overloaded];
-        order.into_iter().flat_map(|status| {
-            self.targets.iter().filter(move |target| target.status() == status).map(Target::id)
+        self.in_order(self.balance.in_use())
+    }
+
+    /// The same for a request that the load is balanced by, of which the first is that of `who`.
+    pub fn candidates_for(&self, who: Affinity) -> impl Iterator<Item = TargetId> + '_ {
+        let best = ORDER.into_iter().map(|status| self.all(status)).find(|all| !all.is_empty());
+        self.in_order(best.and_then(|best| self.balance.first_for(who, &best)))
+    }
+
+    /// By status; `first` before the others of its own.
+    fn in_order(&self, first: Option<TargetId>) -> impl Iterator<Item = TargetId> + '_ {
+        ORDER.into_iter().flat_map(move |status| {
+            let of_this = move |target: &TargetId| self.status(*target) == status;
+            let others = self.targets.iter().map(Target::id).filter(move |target| Some(*target) != first);
+            first.into_iter().chain(others).filter(of_this)
         })
+    }
+
+    fn all(&self, status: ProxyStatus) -> Vec<TargetId> {
+        self.targets.iter().filter(|target| target.status() == status).map(Target::id).collect()
+    }
+
+    /// Where the one in use is kept until it fails: it has failed.
+    fn park(&mut self) {
+        let has_failed = |in_use| self.status(in_use) == ProxyStatus::Offline;
+        if self.balance.in_use().is_some_and(has_failed) {
+            let next = self.candidates().next();
+            next.into_iter().for_each(|next| self.balance.park(next));
+        }
     }
 
     /// Whether a target is known to be reachable: online or overloaded (`sas.md` 3.2).
@@ -371,6 +425,20 @@ impl Upstream {
             UpstreamEvent::ResponseSeen { target } => {
                 if let Some(target) = self.targets.get_mut(target.0) {
                     target.on_response_seen(watch);
+                }
+            }
+            UpstreamEvent::RequestRefused { target, retry_after } => {
+                if let Some(target) = self.targets.get_mut(target.0) {
+                    target.on_request_refused(retry_after, watch);
+                }
+            }
+            UpstreamEvent::Served { who, target } => {
+                let targets = &self.targets;
+                let is_lost = |id: TargetId| {
+                    targets.get(id.0).is_some_and(|target| target.status() == ProxyStatus::Offline)
+                };
+                if target.0 < targets.len() {
+                    self.balance.on_served(who, target, is_lost, watch.rng);
                 }
             }
             UpstreamEvent::AddressChanged { target, address } => {

@@ -13,6 +13,8 @@
 //!                                                                                +-------+
 //! ```
 //!
+//! A request's own 503 with Retry-After makes it Overloaded as well, until that time is over, whatever probes are answered with.
+//!
 //! Invariants: each probe is one miss at most; two probes are never closer than the re-probe interval, whatever comes in,
 //! so that a burst of errors in one millisecond can neither flip the target nor make us flood it; at most
 //! [`OPEN_PROBES`] probes are remembered.
@@ -25,6 +27,9 @@ use crate::time::Instant;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// No Retry-After of a request's 503 counts for longer.
+const LONGEST_REFUSAL: Duration = Duration::from_mins(2);
 
 /// Probes whose answers are still welcome, for each target. The oldest is given up for a new one: with the default
 /// intervals that is after half a minute, when RFC 3261 17.1.2.2 gives up too.
@@ -66,6 +71,8 @@ enum Health {
     Overloaded {
         /// What Retry-After asks for (RFC 3261 21.5.4).
         retry_at: Option<Instant>,
+        /// A request was refused, and not a probe: so it is until then.
+        is_held: bool,
     },
     Suspect {
         /// In a row; none yet if a request or an error raised the suspicion.
@@ -134,15 +141,28 @@ impl Target {
 
     pub(super) const fn retry_at(&self) -> Option<Instant> {
         match self.health {
-            Health::Overloaded { retry_at } => retry_at,
+            Health::Overloaded { retry_at, .. } => retry_at,
             Health::Unknown | Health::Online | Health::Suspect { .. } | Health::Offline { .. } => None,
         }
     }
 
-    pub(super) const fn deadline(&self) -> Option<Instant> {
-        match self.turn {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let turn = match self.turn {
             Turn::Never => None,
             Turn::Probe { at } | Turn::Verdict { at } => Some(at),
+        };
+        turn.into_iter().chain(self.held_until()).min()
+    }
+
+    /// When the refusal of a request is over.
+    const fn held_until(&self) -> Option<Instant> {
+        match self.health {
+            Health::Overloaded { retry_at, is_held: true } => retry_at,
+            Health::Overloaded { is_held: false, .. }
+            | Health::Unknown
+            | Health::Online
+            | Health::Suspect { .. }
+            | Health::Offline { .. } => None,
         }
     }
 
@@ -164,7 +184,20 @@ impl Target {
         {
             self.on_miss(at, StatusCause::ProbeUnanswered, watch);
         }
+        if self.held_until().is_some_and(|until| until <= watch.now) {
+            self.turn_into(Health::Online, StatusCause::RetryAfterOver, watch);
+        }
         self.probe_if_due(watch);
+    }
+
+    /// RFC 3261 21.5.4. One that is offline has answered no probe yet.
+    pub(super) fn on_request_refused(&mut self, retry_after: Duration, watch: &mut Watch<'_>) {
+        if retry_after.is_zero() || matches!(self.health, Health::Offline { .. }) {
+            return;
+        }
+        let until = watch.now + retry_after.min(LONGEST_REFUSAL);
+        let retry_at = self.held_until().into_iter().chain([until]).max();
+        self.turn_into(Health::Overloaded { retry_at, is_held: true }, StatusCause::Refused, watch);
     }
 
     /// An answer to a probe that [`awaits`](Self::awaits) says is open.
@@ -287,9 +320,11 @@ impl Target {
             self.turn = Turn::Probe { at: watch.now + self.reprobe_interval(watch.config) };
             return;
         }
-        if status == 503 {
+        if self.held_until().is_some() {
+            // No load, no evidence.
+        } else if status == 503 {
             let retry_at = retry_after.map(|span| watch.now + span);
-            self.turn_into(Health::Overloaded { retry_at }, StatusCause::Refused, watch);
+            self.turn_into(Health::Overloaded { retry_at, is_held: false }, StatusCause::Refused, watch);
         } else {
             self.turn_into(Health::Online, StatusCause::Answered, watch);
         }

@@ -219,6 +219,30 @@ fn a_refusal_is_overloaded_until_another_answer_comes() {
     assert_eq!(bench.upstream.retry_at(A), None);
 }
 
+/// RFC 3261 21.5.4. An OPTIONS is no load, so its answer is no evidence of room for more.
+#[test]
+fn a_refusal_of_a_request_holds_until_its_retry_after_whatever_probes_are_answered_with() {
+    for keepalive in [true, false] {
+        let mut bench = Bench::new(&["sip:192.0.2.1"], |s| s.proxy_set.keepalive = keepalive);
+        bench.tell(UpstreamEvent::ResponseSeen { target: A });
+        if keepalive {
+            bench.answer_newest(A, 200);
+        }
+        let retry_after = Duration::from_secs(20);
+        let out = bench.tell(UpstreamEvent::RequestRefused { target: A, retry_after });
+        assert_eq!(out, [changed(A, ProxyStatus::Overloaded, StatusCause::Refused)]);
+        let until = bench.now + retry_after;
+        while bench.upstream.next_timeout().is_some_and(|due| due < until) {
+            bench.tick();
+            bench.answer_newest(A, 200);
+            assert_eq!(bench.upstream.status(A), ProxyStatus::Overloaded);
+        }
+        assert_eq!(bench.upstream.next_timeout(), Some(until));
+        let out = bench.tick();
+        assert!(out.contains(&changed(A, ProxyStatus::Online, StatusCause::RetryAfterOver)), "{out:?}");
+    }
+}
+
 #[test]
 fn a_transport_failure_is_a_miss_at_once_but_a_burst_of_them_is_one_miss() {
     let mut bench = Bench::online();

@@ -30,6 +30,8 @@ mod outbound;
 #[cfg(test)]
 mod pains;
 #[cfg(test)]
+mod proxy_set;
+#[cfg(test)]
 mod register;
 #[cfg(test)]
 mod rescue;
@@ -50,3 +52,5 @@ mod streams;
 mod streams_out;
 #[cfg(test)]
 mod transaction;
+#[cfg(test)]
+mod trust;

@@ -36,7 +36,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use super::{Config, ConfigError, InboundManipulation, Settings};
+use super::{Balancing, Config, ConfigError, InboundManipulation, ProxySet, Settings};
 use crate::uri::{Host, UriBuf};
 use parse::{Ini, Row, Table};
 use std::borrow::Cow;
@@ -196,6 +196,7 @@ impl Settings {
         parameters::apply(&mut draft, &ini);
         tables::apply(&mut draft, &ini);
         draft.join_inbound_manipulation();
+        draft.join_proxy_set();
         draft.list_unknown(&ini);
         let Draft { settings, listen, mut unmapped, .. } = draft;
         unmapped.sort_by_key(|unmapped| unmapped.line);
@@ -248,6 +249,17 @@ impl Draft {
                 self.leave_out(line, "SASInboundManipulationMode", Some("1"), reason);
             }
             (None, _) => {}
+        }
+    }
+
+    /// What says nothing in the product is refused by validation: a count of sends without hot swap, and a spread over one proxy.
+    fn join_proxy_set(&mut self) {
+        let set = &mut self.settings.proxy_set;
+        if !set.hot_swap {
+            set.hot_swap_retransmissions = ProxySet::default().hot_swap_retransmissions;
+        }
+        if set.targets.len() < 2 {
+            set.balancing = Balancing::None;
         }
     }
 

@@ -3,8 +3,8 @@
 use super::parameters::not_yet;
 use super::parse::{Fields, Row, Table};
 use super::tables::list_rest;
-use super::{Draft, Reason, number, target};
-use crate::config::{ProxySet, RouteTo};
+use super::{Draft, Reason, flag, number, target};
+use crate::config::{Balancing, ProxySet, Redundancy, RouteTo};
 use crate::uri::UriBuf;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,10 +25,24 @@ pub(super) fn set(into: &mut ProxySet, name: &str, value: &str) -> Option<Result
         "successdetectionretries" => number(value, 1..=100).map(|answers| into.up_after = answers),
         // 10 s, the default of the product, says nothing.
         "successdetectioninterval" => not_yet(value == "10"),
-        "isproxyhotswap" => not_yet(value == "1"),
-        "hotswaprtx" | "proxyhotswaprtx" => not_yet(false),
-        "proxyredundancymode" => not_yet(matches!(value, "-1" | "1")),
-        "proxyloadbalancingmethod" => not_yet(value == "0"),
+        "isproxyhotswap" => flag(value).map(|does| into.hot_swap = does),
+        "hotswaprtx" | "proxyhotswaprtx" => {
+            number(value, 1..=30).map(|sends| into.hot_swap_retransmissions = sends)
+        }
+        "proxyredundancymode" => match value {
+            // As the gateway does in general, whose default it is.
+            "-1" => Ok(()),
+            "0" => Ok(into.redundancy = Redundancy::Parking),
+            "1" => Ok(into.redundancy = Redundancy::Homing),
+            _ => Err("must be -1, 0 or 1".into()),
+        },
+        "proxyloadbalancingmethod" => number(value, 0..=2).map(|method| {
+            into.balancing = match method {
+                0 => Balancing::None,
+                1 => Balancing::RoundRobin,
+                _ => Balancing::SrvWeight,
+            };
+        }),
         _ => return None,
     })
 }

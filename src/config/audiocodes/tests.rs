@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::{
-    Alternative, BindingMode, EnteringEmergency, ManipulationRule, NumberMapping, RequestKind, Route,
-    SurvivabilityMode,
+    Alternative, BindingMode, EnteringEmergency, ManipulationRule, NumberMapping, Redundancy, RequestKind,
+    Route, SurvivabilityMode,
 };
 use proptest::prelude::*;
 use std::time::Duration;
@@ -336,17 +336,30 @@ fn what_has_no_key_yet_is_listed_only_if_it_asks_for_something_else() {
     let not_yet = "there is no key for it yet";
     for (line, is_listed) in [
         ("SASEnableContactReplace = 1", true),
-        ("IsProxyHotSwap = 1", false),
-        ("IsProxyHotSwap = 0", true),
-        ("ProxyRedundancyMode = 1", false),
-        ("ProxyRedundancyMode = 0", true),
-        ("ProxyLoadBalancingMethod = 0", false),
-        ("ProxyLoadBalancingMethod = 1", true),
-        ("HotSwapRtx = 3", true),
+        ("SASEnableContactReplace = 0", false),
+        ("SuccessDetectionInterval = 10", false),
+        ("SuccessDetectionInterval = 20", true),
     ] {
         let expected = if is_listed { vec![format!("line 1: {line}: {not_yet}")] } else { vec![] };
         assert_eq!(unmapped(line), expected);
     }
+}
+
+#[test]
+fn the_proxies_are_used_as_they_were() {
+    let two = "SASProxySet = 0\nFORMAT ProxyIp_Index = ProxyIp_IpAddress, ProxyIp_TransportType, ProxyIp_ProxySetId;\n\
+        ProxyIp 0 = 192.0.2.1, 0, 0;\nProxyIp 1 = 192.0.2.2, 0, 0;\n";
+    let set = |lines: &str| settings(&format!("{two}{lines}")).proxy_set;
+    assert_eq!((set("").redundancy, set("").balancing), (Redundancy::Homing, Balancing::None));
+    assert_eq!(set("ProxyRedundancyMode = 0").redundancy, Redundancy::Parking);
+    assert_eq!(set("ProxyRedundancyMode = -1").redundancy, Redundancy::Homing);
+    assert_eq!(set("ProxyLoadBalancingMethod = 1").balancing, Balancing::RoundRobin);
+    assert_eq!(set("ProxyLoadBalancingMethod = 2").balancing, Balancing::SrvWeight);
+    assert_eq!(settings("ProxyLoadBalancingMethod = 1").proxy_set.balancing, Balancing::None, "over one");
+    assert_eq!(set("IsProxyHotSwap = 1\nHotSwapRtx = 5").hot_swap_retransmissions, 5);
+    let without = set("IsProxyHotSwap = 0\nHotSwapRtx = 5");
+    assert_eq!((without.hot_swap, without.hot_swap_retransmissions), (false, 3), "it swaps nothing");
+    assert_eq!(unmapped("ProxyRedundancyMode = 2"), ["line 1: ProxyRedundancyMode = 2: must be -1, 0 or 1"]);
 }
 
 #[test]

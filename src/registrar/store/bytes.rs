@@ -2,6 +2,7 @@
 
 use super::Record;
 use crate::codec::{self, Input};
+use crate::config::Trust;
 use crate::headers::{List, NameAddr};
 use crate::registrar::binding::{Home, Origin};
 use crate::registrar::texts::{Parts, Texts};
@@ -40,7 +41,7 @@ impl Record {
     /// | kind | 0 it is bound, 1 it is gone |
     /// | q, CSeq | numbers |
     /// | `reg-id` | 0; or 1 and a number |
-    /// | who granted it | 0 the proxy, 1 we |
+    /// | who granted it | 0 the proxy; 1 we, 2 we to one whom the proxy had known, 3 we to one who had the password |
     /// | home | 0 local only, 1 pending, 2 confirmed |
     /// | source | address |
     /// | where it came in | 0; or 1, transport, address |
@@ -58,9 +59,11 @@ impl Record {
         if let Some(reg_id) = self.reg_id {
             codec::number(&mut out, reg_id.into());
         }
-        out.push(match self.origin {
-            Origin::Proxy => 0,
-            Origin::Local => 1,
+        out.push(match (self.origin, self.trust) {
+            (Origin::Proxy, _) => 0,
+            (Origin::Local, Trust::Unknown | Trust::Pool) => 1,
+            (Origin::Local, Trust::Known) => 2,
+            (Origin::Local, Trust::Verified) => 3,
         });
         out.push(match self.home {
             Home::LocalOnly => 0,
@@ -112,9 +115,11 @@ fn read(input: &mut Input<'_>) -> Option<Record> {
     let q = input.small().filter(|q| *q <= 1000)?;
     let cseq = input.small()?;
     let reg_id = if flag(input)? { Some(input.small()?) } else { None };
-    let origin = match input.byte()? {
-        0 => Origin::Proxy,
-        1 => Origin::Local,
+    let (origin, trust) = match input.byte()? {
+        0 => (Origin::Proxy, Trust::Known),
+        1 => (Origin::Local, Trust::Unknown),
+        2 => (Origin::Local, Trust::Known),
+        3 => (Origin::Local, Trust::Verified),
         _ => return None,
     };
     let home = match input.byte()? {
@@ -154,6 +159,7 @@ fn read(input: &mut Input<'_>) -> Option<Record> {
         source,
         local,
         origin,
+        trust,
         home,
         left,
         registered,

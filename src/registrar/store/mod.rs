@@ -13,6 +13,7 @@ pub(super) use graves::Graves;
 
 use super::binding::{Binding, BindingChange, ChangeKind, Home, Origin};
 use super::texts::Texts;
+use crate::config::Trust;
 use crate::time::Instant;
 use crate::transport::{Flow, Transport};
 use crate::uri::Layout;
@@ -35,6 +36,7 @@ pub struct Record {
     /// What the REGISTER came by, and our address there.
     local: Option<(Transport, SocketAddr)>,
     origin: Origin,
+    trust: Trust,
     home: Home,
     left: Duration,
     registered: Duration,
@@ -55,6 +57,7 @@ impl Record {
             source: binding.source,
             local: flow.map(|flow| (flow.transport, flow.local)),
             origin: binding.origin,
+            trust: binding.trust,
             home: binding.home,
             left: binding.expires_at - now,
             registered: ago(binding.registered_at, binding.past.registered),

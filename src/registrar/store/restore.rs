@@ -92,6 +92,7 @@ impl Registrar {
             source: record.source,
             flow,
             origin: record.origin,
+            trust: record.trust,
             home: record.home,
         };
         let (stamp, name) = (binding.stamp(), self.table.hash(&binding.name()));

@@ -62,7 +62,7 @@ fn the_table_is_in_force_in_emergency_and_in_mode_4_in_normal_only() {
     assert_eq!(
         rig.ask(Emergency, ALICE, &invite("91")),
         "default_gateway: sip:91@192.0.2.9 at 192.0.2.9:5060 \
-         (emergency_state user_not_registered table_not_in_force gateway_configured)"
+         (emergency_state user_not_registered table_not_in_force gateway_configured may_call_out)"
     );
 }
 
@@ -78,7 +78,7 @@ fn the_first_row_that_matches_wins_and_no_match_falls_through() {
     );
     assert_eq!(
         rig.reasons(Emergency, ALICE, &invite("7")),
-        "emergency_state user_not_registered no_row_matches gateway_configured"
+        "emergency_state user_not_registered no_row_matches gateway_configured may_call_out"
     );
 }
 
@@ -136,7 +136,7 @@ fn a_row_that_leads_nowhere_is_passed_over() {
     let rig = with_rows(vec![row("9", "users")]);
     assert_eq!(
         rig.reasons(Emergency, ALICE, &invite("91")),
-        "emergency_state user_not_registered row_leads_nowhere gateway_configured"
+        "emergency_state user_not_registered row_leads_nowhere gateway_configured may_call_out"
     );
     // Back to where it came from is nowhere as well.
     let rig = with_rows(vec![row("9", "sip:192.0.2.30"), backup("sip:192.0.2.31")]);
@@ -172,7 +172,7 @@ fn the_prefix_is_for_what_goes_out_in_emergency_and_never_for_registered_users_o
     assert_eq!(
         rig.ask(Emergency, ALICE, &invite("61")),
         "default_gateway: sip:9+61@192.0.2.9 at 192.0.2.9:5060 \
-         (emergency_state user_not_registered no_row_matches gateway_configured prefix_added)"
+         (emergency_state user_not_registered no_row_matches gateway_configured prefix_added may_call_out)"
     );
     assert!(rig.emergency("bob").starts_with("database: sip:bob@10.0.0.8:5062 at"));
     assert!(rig.emergency("911").starts_with("emergency_number: sip:911@192.0.2.9 at"));
@@ -327,7 +327,7 @@ fn what_is_for_nobody_here_goes_to_the_redundant_sas_and_then_to_the_gateway() {
     assert_eq!(
         rig.ask(Emergency, ALICE, &invite("5551")),
         "redundant_sas: sip:5551@192.0.2.20:5080 at 192.0.2.20:5080 | sip:5551@192.0.2.9 at 192.0.2.9:5060 \
-         (emergency_state user_not_registered redundant_sas_configured gateway_configured)"
+         (emergency_state user_not_registered redundant_sas_configured gateway_configured may_call_out)"
     );
     assert_eq!(rig.route(Normal, ALICE, &invite("5551")), "proxy: as it came at 192.0.2.1:5060");
 }
