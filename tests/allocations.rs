@@ -9,7 +9,7 @@ mod support;
 use allocation_counter::measure;
 use bytes::Bytes;
 use sip_survivability::auth::{Authenticator, Ha1, Policy, Role, Session, Unproven, Verdict};
-use sip_survivability::config::{Route, Settings, SurvivabilityMode};
+use sip_survivability::config::{Route, Settings, SurvivabilityMode, Trust};
 use sip_survivability::headers::Auth;
 use sip_survivability::message::Message;
 use sip_survivability::rng::Token;
@@ -90,6 +90,7 @@ fn rows_of_the_routing_table_that_do_not_match_allocate_nothing() {
         let mut settings = Settings::default();
         settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
         settings.sas.default_gateway = vec!["sip:192.0.2.9".parse().unwrap()];
+        settings.trust.call_out = Trust::Unknown;
         let mut row = Route::new("sip:192.0.2.30".parse().unwrap());
         row.columns.destination_user = "[1000-1999]xx(3[4,5,7])".parse().unwrap();
         settings.routes = vec![row; rows];
