@@ -1,7 +1,6 @@
 //! What every layer asks of a request, read once and handed down: the Request-URI and the header fields without which there is
 //! no request (RFC 3261 8.1.1).
 
-use super::validate::Census;
 use super::{FieldError, Header, Request};
 use crate::headers::{CSeq, Contact, HeaderName, NameAddr, ValueError, Via, first_value_len, trim};
 use crate::uri::{Uri, UriError};
@@ -16,12 +15,12 @@ pub(crate) struct Essentials<'m> {
     pub(crate) call_id: Result<&'m str, FieldError>,
     pub(crate) cseq: Result<CSeq<'m>, FieldError>,
     pub(crate) uri: Result<Uri<'m>, UriError>,
+    pub(crate) max_forwards: Result<Option<u8>, FieldError>,
     contact: Result<Option<Contact<'m>>, FieldError>,
     /// What was read, as it stands there.
     pub(super) written: Written<'m>,
     text: Text<'m>,
     has_one_via: bool,
-    pub(super) census: Census,
 }
 
 impl<'m> Essentials<'m> {
@@ -29,18 +28,11 @@ impl<'m> Essentials<'m> {
         let head = request.bytes().get(..request.head_end()).unwrap_or_default();
         // One look at all of it instead of one at each value.
         let text = Text { request, whole: std::str::from_utf8(head).ok() };
-        let census = Census::of(request);
         let (via, from, to) =
             (text.field(HeaderName::Via), text.field(HeaderName::From), text.field(HeaderName::To));
         let (call_id, cseq) = (text.field(HeaderName::CallId), text.field(HeaderName::CSeq));
         let first_via = via.first_value(Via::parse);
-        let has_one_via = first_via.is_whole && !census.repeats(HeaderName::Via);
-        let contact =
-            if request.first_index(HeaderName::Contact).is_some() && !census.repeats(HeaderName::Contact) {
-                text.field(HeaderName::Contact).first_value(Contact::parse)
-            } else {
-                First { is_whole: false, value: Err(FieldError::Missing(HeaderName::Contact)) }
-            };
+        let has_one_via = first_via.is_whole && !request.repeats(HeaderName::Via);
         let read_to = to.read(NameAddr::parse);
         let beside = |value: &'m str| match &read_to {
             Ok(read) => NameAddr::parse_beside(value, read, to.text()),
@@ -54,10 +46,10 @@ impl<'m> Essentials<'m> {
             call_id: call_id.read(|text| if text.is_empty() { Err(ValueError::syntax(0)) } else { Ok(text) }),
             cseq: cseq.read(CSeq::parse),
             uri: text.uri(),
-            contact: if contact.is_whole { contact.value.map(Some) } else { Ok(None) },
+            max_forwards: request.max_forwards(),
+            contact: text.only_contact(),
             text,
             has_one_via,
-            census,
         }
     }
 
@@ -85,13 +77,18 @@ impl<'m> Essentials<'m> {
     }
 
     /// Whether there is more than one header field `name`.
-    pub(super) const fn repeats(&self, name: HeaderName) -> bool {
-        self.census.repeats(name)
+    pub(super) fn repeats(&self, name: HeaderName) -> bool {
+        self.text.request.repeats(name)
+    }
+
+    /// Whether what is copied of it is one line each.
+    pub(super) fn is_plain(&self) -> bool {
+        self.text.request.is_plain()
     }
 
     /// Whether there is a header field `name`.
     pub(crate) fn has(&self, name: HeaderName) -> bool {
-        self.text.request.first_index(name).is_some()
+        self.text.request.has(name)
     }
 }
 
@@ -119,6 +116,7 @@ struct Text<'m> {
 }
 
 impl<'m> Text<'m> {
+    #[inline]
     fn of(&self, header: &Header<'m>) -> Result<&'m str, FieldError> {
         match self.whole.and_then(|whole| whole.get(header.value_range())) {
             Some(text) => Ok(text),
@@ -131,30 +129,60 @@ impl<'m> Text<'m> {
         Uri::parse(text.unwrap_or_else(|| self.request.uri_str()))
     }
 
-    /// The first header field `name`.
-    #[inline]
-    fn field(&self, name: HeaderName) -> FirstField<'m> {
-        let header = self.request.first(name).ok_or(FieldError::Missing(name));
-        FirstField(header.and_then(|header| Ok((header, self.of(&header)?))))
-    }
-}
-
-/// The first header field of a name, and its value as text.
-struct FirstField<'m>(Result<(Header<'m>, &'m str), FieldError>);
-
-impl<'m> FirstField<'m> {
-    fn text(&self) -> &'m str {
-        self.0.as_ref().map_or("", |(_, text)| text)
-    }
-
-    fn read<T>(&self, parse: impl FnOnce(&'m str) -> Result<T, ValueError>) -> Result<T, FieldError> {
-        match &self.0 {
-            Ok((header, text)) => parse(text).map_err(|error| header.malformed(error)),
-            Err(error) => Err(*error),
+    /// The Contact, if there is one header field with one value.
+    fn only_contact(&self) -> Result<Option<Contact<'m>>, FieldError> {
+        let name = HeaderName::Contact;
+        if !self.request.has(name) || self.request.repeats(name) {
+            return Ok(None);
+        }
+        match self.field(name).first_value(Contact::parse) {
+            First { is_whole: true, value: Ok(contact) } => Ok(Some(contact)),
+            First { is_whole: true, value: Err(error) } => Err(error),
+            First { is_whole: false, .. } => Ok(None),
         }
     }
 
-    fn first_value<T>(&self, parse: impl FnOnce(&'m str) -> Result<T, ValueError>) -> First<T> {
+    /// The first header field `name`.
+    #[inline]
+    fn field(&self, name: HeaderName) -> FirstField<'m> {
+        let text = match self.request.first(name) {
+            Some(header) => self.of(&header),
+            None => Err(FieldError::Missing(name)),
+        };
+        FirstField { name, text }
+    }
+}
+
+/// The first header field of a name: its value as text.
+struct FirstField<'m> {
+    name: HeaderName,
+    text: Result<&'m str, FieldError>,
+}
+
+impl<'m> FirstField<'m> {
+    fn text(&self) -> &'m str {
+        self.text.unwrap_or_default()
+    }
+
+    #[inline]
+    fn read<T>(&self, parse: impl FnOnce(&'m str) -> Result<T, ValueError>) -> Result<T, FieldError> {
+        match parse(self.text?) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(FieldError::Malformed { name: self.name, error }),
+        }
+    }
+
+    #[inline]
+    fn first_value<T>(&self, parse: fn(&'m str) -> Result<T, ValueError>) -> First<T> {
+        // What can be read to its end has no comma that would end it before.
+        match self.read(parse) {
+            Ok(value) => First { is_whole: true, value: Ok(value) },
+            Err(_) => self.first_of_list(parse),
+        }
+    }
+
+    #[cold]
+    fn first_of_list<T>(&self, parse: fn(&'m str) -> Result<T, ValueError>) -> First<T> {
         let text = self.text();
         let len = first_value_len(text);
         let value = self.read(|text| parse(trim(text.get(..len).unwrap_or(text))));

@@ -16,29 +16,45 @@ pub(super) struct Entry {
     pub(super) value: Span,
 }
 
-/// The header fields' places in their order, and where the first of each name is: a proxy asks for a dozen of them by name.
+/// The header fields' places in their order, and what is asked of them by name, which is a dozen times at a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entries {
     all: Vec<Entry>,
+    /// The names that there are several of.
+    repeated: u128,
     /// By name: one more than the index of the first one, or 0 if there is none. The last value stands for all indexes from its own.
     first: [u8; HeaderName::COUNT],
 }
 
 impl Entries {
     pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self { all: Vec::with_capacity(capacity), first: [0; HeaderName::COUNT] }
+        Self { all: Vec::with_capacity(capacity), repeated: 0, first: [0; HeaderName::COUNT] }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, entry: Entry) {
         self.all.push(entry);
-        if let Some(first @ 0) = self.first.get_mut(entry.id as usize) {
-            *first = u8::try_from(self.all.len()).unwrap_or(u8::MAX);
+        match self.first.get_mut(entry.id as usize) {
+            Some(first @ 0) => *first = u8::try_from(self.all.len()).unwrap_or(u8::MAX),
+            Some(_) | None => self.repeated |= bit(entry.id),
         }
     }
 
+    const fn repeats(&self, name: HeaderName) -> bool {
+        self.repeated & bit(name) != 0
+    }
+
     /// The index of the first `name`, if there is one.
+    #[inline]
     fn first_index(&self, name: HeaderName) -> Option<usize> {
         usize::from(self.first.get(name as usize).copied().unwrap_or(0)).checked_sub(1)
+    }
+
+    /// The first `name`.
+    #[inline]
+    fn first_named(&self, name: HeaderName) -> Option<&Entry> {
+        let entry = self.all.get(self.first_index(name)?)?;
+        if entry.id == name { Some(entry) } else { self.all.iter().find(|entry| entry.id == name) }
     }
 
     /// The entries from the first `name` on, and its index.
@@ -51,6 +67,12 @@ impl Entries {
             }
         }
     }
+}
+
+/// A name's place in a set of names.
+pub(super) const fn bit(name: HeaderName) -> u128 {
+    const { assert!((HeaderName::Other as u32) < u128::BITS) };
+    1 << name as u32
 }
 
 impl std::ops::Deref for Entries {
@@ -90,8 +112,18 @@ pub struct Head {
     body_end: u32,
     /// Whether the bytes end before the body should.
     body_cut: bool,
-    /// Where a line stands that is no header field.
-    malformed: Option<u32>,
+    /// Whether Content-Length is no number.
+    bad_length: bool,
+    lines: Lines,
+}
+
+/// What is known of the lines of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lines {
+    /// All are printable ASCII, and each header field is one.
+    pub(super) are_plain: bool,
+    /// Where one stands that is no header field.
+    pub(super) malformed: Option<u32>,
 }
 
 /// One header field as it stands in the message.
@@ -148,24 +180,21 @@ impl<'a> Header<'a> {
 }
 
 impl Head {
-    pub(super) fn new(
-        bytes: Bytes,
-        start: usize,
-        end: usize,
-        entries: Entries,
-        malformed: Option<u32>,
-    ) -> Self {
+    pub(super) fn new(bytes: Bytes, start: usize, end: usize, entries: Entries, lines: Lines) -> Self {
         let (start, span) = (start as u32, Span::new(end, bytes.len()));
-        let mut head =
-            Self { bytes, start, entries, end: span.start, body_end: span.end, body_cut: false, malformed };
+        let (mut body_end, mut body_cut, mut bad_length) = (span.end, false, false);
         // RFC 3261 18.3: a datagram's body ends by Content-Length; what follows is discarded, and what lacks is an error.
-        let length = head.first(HeaderName::ContentLength).map(|header| header.value_bytes());
-        if let Some(length) = length.and_then(number::trimmed_digits) {
-            let available = u64::from(span.end - span.start);
-            head.body_cut = length > available;
-            head.body_end = span.start + u32::try_from(length.min(available)).unwrap_or(0);
+        if let Some(length) = entries.first_named(HeaderName::ContentLength) {
+            match number::trimmed_digits(bytes.get(length.value.range()).unwrap_or_default()) {
+                Some(length) => {
+                    let available = u64::from(span.end - span.start);
+                    body_cut = length > available;
+                    body_end = span.start + u32::try_from(length.min(available)).unwrap_or(0);
+                }
+                None => bad_length = true,
+            }
         }
-        head
+        Self { bytes, start, entries, end: span.start, body_end, body_cut, bad_length, lines }
     }
 
     pub(super) const fn bytes(&self) -> &Bytes {
@@ -176,16 +205,25 @@ impl Head {
         &self.entries
     }
 
-    /// What stands for this index and all behind it where the first of a name is asked for.
-    pub(super) const LAST_FIRST: usize = u8::MAX as usize - 1;
+    /// Whether there is a header field `name`.
+    #[inline]
+    pub(super) fn has(&self, name: HeaderName) -> bool {
+        self.entries.first_index(name).is_some()
+    }
 
-    /// The index of the first `name`, if there is one, up to [`LAST_FIRST`](Self::LAST_FIRST).
-    pub(super) fn first_index(&self, name: HeaderName) -> Option<usize> {
-        self.entries.first_index(name)
+    /// Whether there is more than one header field `name`.
+    pub(super) const fn repeats(&self, name: HeaderName) -> bool {
+        self.entries.repeats(name)
+    }
+
+    /// The bytes of the longest header field, name and value.
+    pub(super) fn longest_field(&self) -> usize {
+        let longest = self.entries.iter().map(|entry| entry.name.len() + entry.value.len()).max();
+        longest.unwrap_or(0) as usize
     }
 
     /// All lines from the first header field to the empty line.
-    pub(super) fn lines(&self) -> &[u8] {
+    pub(super) fn field_lines(&self) -> &[u8] {
         let first = self.entries.first().map_or(self.end, |first| first.name.start);
         self.bytes.get(first as usize..self.head_end()).unwrap_or_default()
     }
@@ -206,8 +244,17 @@ impl Head {
         self.body_cut
     }
 
+    pub(super) const fn has_bad_length(&self) -> bool {
+        self.bad_length
+    }
+
     pub(super) const fn malformed_line(&self) -> Option<u32> {
-        self.malformed
+        self.lines.malformed
+    }
+
+    /// Whether all of it is printable ASCII, and each header field is one line.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.lines.are_plain
     }
 
     pub(super) fn str_at(&self, span: Span) -> &str {
@@ -245,6 +292,7 @@ impl Head {
     }
 
     /// The first header field `name`.
+    #[inline]
     #[must_use]
     pub fn first(&self, name: HeaderName) -> Option<Header<'_>> {
         let index = self.entries.first_index(name)?;

@@ -31,6 +31,7 @@ mod head;
 mod index;
 mod splices;
 mod validate;
+mod words;
 
 use crate::headers::Method;
 use crate::uri::{Uri, UriError};

@@ -94,7 +94,7 @@ impl Asked<'_> {
     fn is_bulk(&self) -> bool {
         // A look at the letters comes first: nearly all have parameters, and none of them is it.
         let params = self.uri.params_str().as_bytes();
-        memchr::memchr3(b'b', b'B', b'%', params).is_some() && self.uri.param("bnc").is_some()
+        params.iter().any(|byte| matches!(byte, b'b' | b'B' | b'%')) && self.uri.param("bnc").is_some()
     }
 
     /// Whether `binding` says to be of the same device.
@@ -302,7 +302,7 @@ impl<'m> Asked<'m> {
     fn of(address: &NameAddr<'m>, expires: Option<Duration>) -> Self {
         let mut asked = Self { uri: address.uri, expires, q: 1000, instance: None, reg_id: None };
         for (name, value) in address.params.iter() {
-            if name.eq_ignore_ascii_case("expires") {
+            if name == "expires" || name.eq_ignore_ascii_case("expires") {
                 // RFC 3261 10.3 step 7: the contact's own parameter counts before the header field.
                 let seconds = value.map(|seconds| delta_seconds(seconds).unwrap_or(Duration::from_hours(1)));
                 asked.expires = seconds.or(expires);

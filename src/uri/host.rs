@@ -117,32 +117,29 @@ fn name(bytes: &[u8]) -> Option<usize> {
 /// `IPv4address = 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT` at the front of `bytes`, and its length. Each number goes to 255 and has
 /// no needless zeros, which some read as octal. None if it is the front of a name.
 fn v4(bytes: &[u8]) -> Option<(Ipv4Addr, usize)> {
-    let digit =
-        |at: usize| bytes.get(at).map(|byte| u32::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);
-    let (mut address, mut at) = (0, 0);
-    for index in 0..4 {
-        if index > 0 {
-            if bytes.get(at) != Some(&b'.') {
+    let (mut address, mut octet, mut digits, mut dots) = (0_u32, 0_u32, 0, 0);
+    let mut end = bytes.len();
+    for (at, &byte) in bytes.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            let has_needless_zero = digits > 0 && octet == 0;
+            octet = octet * 10 + u32::from(digit);
+            digits += 1;
+            if octet > 255 || has_needless_zero {
                 return None;
             }
-            at += 1;
-        }
-        let mut octet = digit(at)?;
-        at += 1;
-        // Behind a zero nothing but the end is left, and behind three digits too.
-        let more = if octet == 0 { 0 } else { 2 };
-        for _ in 0..more {
-            let Some(digit) = digit(at) else { break };
-            octet = octet * 10 + digit;
-            at += 1;
-        }
-        if octet > 255 {
+        } else if byte == b'.' && digits > 0 && dots < 3 {
+            address = address << 8 | octet;
+            (octet, digits) = (0, 0);
+            dots += 1;
+        } else if WORD.has(byte) || matches!(byte, b'-' | b'.') {
             return None;
+        } else {
+            end = at;
+            break;
         }
-        address = address << 8 | octet;
     }
-    let is_end = !bytes.get(at).is_some_and(|&byte| WORD.has(byte) || matches!(byte, b'-' | b'.'));
-    is_end.then(|| (Ipv4Addr::from_bits(address), at))
+    (digits > 0 && dots == 3).then(|| (Ipv4Addr::from_bits(address << 8 | octet), end))
 }
 
 /// What stands anywhere in a label.

@@ -25,7 +25,7 @@ impl AorKey {
     /// The text of that key: nearly always it stands in the URI as it is.
     pub(crate) fn text<'u>(uri: &Uri<'u>, home: &HomeHosts) -> Option<Cow<'u, str>> {
         let written = uri.user()?;
-        let is_plain = memchr::memchr2(b'%', b'@', written.as_bytes()).is_none();
+        let is_plain = !written.bytes().any(|byte| matches!(byte, b'%' | b'@'));
         if is_plain
             && uri.is_sip()
             && uri.params_str().is_empty()

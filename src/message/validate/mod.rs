@@ -15,7 +15,6 @@ use crate::headers::{HeaderName, Method};
 pub use defect::Defect;
 pub use fault::Fault;
 pub use rules::Rules;
-pub(super) use syntax::{Census, bit};
 
 /// A request under validation.
 struct Check<'r> {
@@ -89,7 +88,7 @@ impl Response {
         }
         let vias = syntax::vias(self, top_is_read);
         let (from, to) = (self.from().map(drop), self.to().map(drop));
-        syntax::identity(&Census::of(self), vias, from, to, self.call_id())?;
+        syntax::identity(self, vias, from, to, self.call_id())?;
         self.cseq()?;
         syntax::body(self)
     }

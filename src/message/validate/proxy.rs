@@ -9,7 +9,7 @@ use crate::uri::Scheme;
 /// Step 1: what the other steps look at is well-formed. None of them speaks before.
 pub(super) fn components(check: &Check<'_>) -> Result<(), Fault> {
     let request = check.request;
-    request.max_forwards()?;
+    check.read.max_forwards?;
     if check.asks_by(ProxyRequire::NAME) {
         request.each::<ProxyRequire>().try_for_each(|tag| tag.map(drop))?;
     }
@@ -34,7 +34,7 @@ pub(super) fn scheme(check: &Check<'_>) -> Result<(), Fault> {
 
 /// Step 3. "If the request was for OPTIONS, the element MAY act as the final recipient".
 pub(super) fn hops(check: &Check<'_>) -> Result<(), Fault> {
-    let is_spent = check.request.max_forwards()? == Some(0);
+    let is_spent = check.read.max_forwards? == Some(0);
     let (rules, method) = (check.rules, check.request.method());
     let is_for_us = (rules.is_final_recipient && method == Method::Options)
         || (rules.is_registrar && method == Method::Register);
