@@ -122,11 +122,12 @@ impl fmt::Display for Decimal {
 
 /// Writes `number` behind `text`.
 pub(crate) fn push_decimal(text: &mut String, number: u64) {
-    if number > 999 {
-        return text.push_str(Decimal::from(number).as_str());
+    let (thousands, rest) = (number / 1000, number % 1000);
+    if thousands > 0 {
+        push_decimal(text, thousands);
     }
-    for (power, digit) in [(100, number / 100), (10, number / 10 % 10), (1, number % 10)] {
-        if number >= power || power == 1 {
+    for (power, digit) in [(100, rest / 100), (10, rest / 10 % 10), (1, rest % 10)] {
+        if thousands > 0 || rest >= power || power == 1 {
             text.push(char::from(b'0' + digit as u8));
         }
     }

@@ -107,6 +107,11 @@ pub(super) fn parse(bytes: Bytes, limits: &ParseLimits) -> Result<Message, Parse
         if entries.len() == limits.max_headers {
             return Err(ParseError::new(ParseErrorKind::TooManyHeaders, at));
         }
+        if let Some((entry, next)) = plain_field(data, at) {
+            entries.push(entry);
+            at = next;
+            continue;
+        }
         let (entry, line) = header_field(data, at);
         match entry {
             Some(entry) => entries.push(entry),
@@ -160,9 +165,30 @@ fn empty_line(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// A header field as nearly all are written, and where the next line starts: a usual name, a space at most, and a value of printable
+/// ASCII that neither goes on in the next line nor has spaces around it.
+#[inline]
+fn plain_field(bytes: &[u8], start: usize) -> Option<(Entry, usize)> {
+    let line = bytes.get(start..)?;
+    let name = usual_name(line)?;
+    let rest = line.get(name.value..)?;
+    let (value, behind) = rest.split_at_checked(printable_len(rest))?;
+    let (&[b'\r', b'\n'], next) = behind.split_first_chunk()? else { return None };
+    if matches!(next, [b' ' | b'\t', ..]) || value.first()? == &b' ' || value.last()? == &b' ' {
+        return None;
+    }
+    let value_start = start + name.value;
+    let entry = Entry {
+        id: name.id,
+        name: Span::new(start, start + name.len),
+        value: Span::new(value_start, value_start + value.len()),
+    };
+    Some((entry, bytes.len() - next.len()))
+}
+
 /// `message-header = header-name HCOLON header-value`, with the lines that continue it (`LWS = [*WSP CRLF] 1*WSP`). No entry if it has
 /// no name.
-#[inline]
+#[inline(never)]
 fn header_field(bytes: &[u8], start: usize) -> (Option<Entry>, Line) {
     let rest = bytes.get(start..).unwrap_or_default();
     let name = usual_name(rest).or_else(|| any_name(rest));

@@ -117,29 +117,29 @@ fn name(bytes: &[u8]) -> Option<usize> {
 /// `IPv4address = 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT` at the front of `bytes`, and its length. Each number goes to 255 and has
 /// no needless zeros, which some read as octal. None if it is the front of a name.
 fn v4(bytes: &[u8]) -> Option<(Ipv4Addr, usize)> {
-    let (mut address, mut octet, mut digits, mut dots) = (0_u32, 0_u32, 0, 0);
-    let mut end = bytes.len();
-    for (at, &byte) in bytes.iter().enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 {
-            let has_needless_zero = digits > 0 && octet == 0;
-            octet = octet * 10 + u32::from(digit);
-            digits += 1;
-            if octet > 255 || has_needless_zero {
-                return None;
-            }
-        } else if byte == b'.' && digits > 0 && dots < 3 {
-            address = address << 8 | octet;
-            (octet, digits) = (0, 0);
-            dots += 1;
-        } else if WORD.has(byte) || matches!(byte, b'-' | b'.') {
-            return None;
-        } else {
-            end = at;
-            break;
-        }
+    let (mut address, mut rest) = octet(bytes)?;
+    for _ in 0..3 {
+        let (next, behind) = octet(rest.strip_prefix(b".")?)?;
+        (address, rest) = (address << 8 | next, behind);
     }
-    (digits > 0 && dots == 3).then(|| (Ipv4Addr::from_bits(address << 8 | octet), end))
+    let is_end = !rest.first().is_some_and(|&byte| WORD.has(byte) || matches!(byte, b'-' | b'.'));
+    is_end.then(|| (Ipv4Addr::from_bits(address), bytes.len() - rest.len()))
+}
+
+/// One of its numbers, and what stands behind it.
+#[inline]
+fn octet(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let digit = |bytes: &[u8]| bytes.first().map(|byte| u32::from(byte.wrapping_sub(b'0')));
+    let mut octet = digit(bytes).filter(|digit| *digit < 10)?;
+    let mut rest = bytes.get(1..)?;
+    // Behind a zero nothing but the end is left, and behind three digits too.
+    let more = if octet == 0 { 0 } else { 2 };
+    for _ in 0..more {
+        let Some(digit @ ..10) = digit(rest) else { break };
+        octet = octet * 10 + digit;
+        rest = rest.get(1..)?;
+    }
+    (octet <= 255).then_some((octet, rest))
 }
 
 /// What stands anywhere in a label.

@@ -77,7 +77,8 @@ impl AorKey {
 
 /// The user part of a key's text.
 pub(crate) fn user_of(key: &str) -> &str {
-    key.rsplit_once('@').map_or(key, |(user, _)| user)
+    let at = key.bytes().rposition(|byte| byte == b'@');
+    at.and_then(|at| key.get(..at)).unwrap_or(key)
 }
 
 impl fmt::Debug for AorKey {

@@ -97,7 +97,7 @@ impl Draft {
     }
 
     /// The same with a value that is put together; `is_line` if it is known to be one line.
-    #[inline]
+    #[inline(always)]
     pub(super) fn copy_with(&mut self, name: HeaderName, is_line: bool, write: impl FnOnce(&mut String)) {
         self.present |= bit(name);
         let start = self.text.len();

@@ -224,7 +224,7 @@ impl ResponseBuilder {
 }
 
 /// Copies the header fields `name`, of which `first` is the first.
-#[inline]
+#[inline(always)]
 fn copy(head: &mut Draft, read: &Essentials<'_>, name: HeaderName, first: &str) {
     if read.has(name) {
         head.copy_with(name, read.is_plain() && !first.is_empty(), |text| text.push_str(first));
@@ -235,8 +235,13 @@ fn copy(head: &mut Draft, read: &Essentials<'_>, name: HeaderName, first: &str) 
 #[inline]
 fn copy_others(head: &mut Draft, read: &Essentials<'_>, name: HeaderName) {
     if read.repeats(name) {
-        read.written_all(name).skip(1).for_each(|value| head.copy(name, value));
+        copy_behind_first(head, read, name);
     }
+}
+
+#[cold]
+fn copy_behind_first(head: &mut Draft, read: &Essentials<'_>, name: HeaderName) {
+    read.written_all(name).skip(1).for_each(|value| head.copy(name, value));
 }
 
 fn copy_all(head: &mut Draft, from: &Head, name: HeaderName) {
