@@ -147,11 +147,14 @@ pub(super) fn behind<'a, T>(
 /// `SEMI token [ EQUAL gen-value ]`: what is behind it, the name, and the value.
 #[inline]
 fn one(input: &str) -> Option<(&str, &str, Option<&str>)> {
-    plain(input).or_else(|| any(input))
+    match plain(input) {
+        None => any(input),
+        read => read,
+    }
 }
 
 /// One without white space and quotes, up to the next one or the end, as nearly all are.
-#[inline]
+#[inline(always)]
 fn plain(input: &str) -> Option<(&str, &str, Option<&str>)> {
     let bytes = input.as_bytes();
     let name_end = 1 + token_len(bytes.strip_prefix(b";")?);
@@ -171,7 +174,7 @@ fn plain(input: &str) -> Option<(&str, &str, Option<&str>)> {
     Some((input.get(end..)?, input.get(1..name_end)?, value))
 }
 
-#[inline]
+#[inline(never)]
 fn any(input: &str) -> Option<(&str, &str, Option<&str>)> {
     let (rest, name) = token(separator(input, b';')?).ok()?;
     let value = separator(rest, b'=').and_then(|value| gen_value(value).ok());

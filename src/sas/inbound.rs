@@ -51,7 +51,7 @@ impl Sas {
     fn on_request(&mut self, request: Request, from: Peer, out: &mut Actions) {
         let read = Essentials::of(&request);
         // Without a Via there is nobody to answer.
-        let Ok(via) = &read.via else {
+        let Ok(via) = read.via() else {
             return self.on_dropped(from, out);
         };
         if self.is_ignored(&request) {
@@ -266,7 +266,7 @@ impl Sas {
     /// RFC 3261 26.2.2: what asks for TLS on each hop gets it or goes nowhere. Without a flow that has it, `sips` is no scheme of ours;
     /// but an emergency call goes, and so does what belongs to a call that is up.
     fn lacks_tls(&self, request: &Request, read: &Essentials<'_>) -> bool {
-        let is_sips = read.uri.is_ok_and(|uri| uri.scheme() == Scheme::Sips);
+        let is_sips = read.uri.as_ref().is_ok_and(|uri| uri.scheme() == Scheme::Sips);
         let is_open = || !request.is_in_dialog() && !self.is_emergency_call(request);
         is_sips && is_open() && !self.world.flows.offers_tls()
     }

@@ -115,15 +115,14 @@ impl ResponseBuilder {
     ) -> Self {
         // RFC 3261 7.2: there are six classes.
         let code = if matches!(status, 100..=699) { status } else { 500 };
-        let Written { via: first, from, to, cseq } = read.written;
-        let call_id = read.call_id.unwrap_or_default();
+        let Written { via: first, from, to, call_id, cseq, .. } = read.written;
         let size = first.len() + from.len() + to.len() + call_id.len() + cseq.len();
         let mut head = Draft::answer(code, size + ADDED + room);
         if code != status {
             head.fail(BuildError::Status(status));
         }
         let start = head.text.len();
-        if let Ok(via) = &read.via {
+        if let Ok(via) = read.via() {
             head.copy_with(HeaderName::Via, read.is_plain(), |text| {
                 via.stamp(source, text);
                 text.push_str(first.get(via.as_str().len()..).unwrap_or_default());
@@ -132,7 +131,7 @@ impl ResponseBuilder {
         copy_others(&mut head, read, HeaderName::Via);
         copy(&mut head, read, HeaderName::From, from);
         if read.has(HeaderName::To) {
-            let has_tag = status == 100 || read.to.map_or(true, |to| to.tag().is_some());
+            let has_tag = status == 100 || read.to().map_or(true, |to| to.tag().is_some());
             let is_token = has_tag || is_whole_token(tag);
             head.copy_with(HeaderName::To, read.is_plain() && !to.is_empty(), |text| {
                 text.push_str(to);

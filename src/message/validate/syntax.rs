@@ -51,15 +51,15 @@ pub(super) fn version(check: &Check<'_>) -> Result<(), Fault> {
 pub(super) fn message(check: &Check<'_>) -> Result<(), Defect> {
     let (request, read) = (check.request, check.read);
     header_lines(request)?;
-    let vias = if read.only_via().is_some() { Ok(()) } else { vias(request, read.via.is_ok()) };
+    let vias = if read.only_via().is_some() { Ok(()) } else { vias(request, read.via().is_ok()) };
     identity(
         request,
         vias,
-        read.from.as_ref().map(drop).map_err(|error| *error),
-        read.to.as_ref().map(drop).map_err(|error| *error),
-        read.call_id,
+        read.from().map(drop),
+        read.to().map(drop),
+        read.call_id(),
     )?;
-    if read.cseq?.method.as_bytes() != request.method_bytes() {
+    if read.cseq()?.method.as_bytes() != request.method_bytes() {
         return Err(Defect::CSeqMethod);
     }
     body(request)
@@ -68,7 +68,7 @@ pub(super) fn message(check: &Check<'_>) -> Result<(), Defect> {
 /// The Request-URI, and the other addresses that decide where a request goes.
 pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Defect> {
     let request = check.request;
-    let uri = check.read.uri.map_err(|_| Defect::RequestUri)?;
+    let uri = check.read.uri.as_ref().map_err(|_| Defect::RequestUri)?;
     for name in [HeaderName::Route, HeaderName::RecordRoute] {
         if request.has(name) {
             request.addresses(name).try_for_each(|address| address.map(drop))?;
@@ -78,7 +78,7 @@ pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Defect> {
     if counts && check.read.only_contact()?.is_none() && request.has(HeaderName::Contact) {
         request.contacts().try_for_each(|contact| contact.map(drop))?;
     }
-    parameters(&uri)?;
+    parameters(uri)?;
     if !request.has_plain_line() {
         return Err(Defect::StartLine);
     }
