@@ -54,7 +54,10 @@ pub struct Token([u8; 16]);
 static HEXADECIMAL: [[u8; 2]; 256] = {
     let mut all = [[0; 2]; 256];
     let mut byte = 0;
-    #[expect(clippy::indexing_slicing, reason = "constant evaluation; a byte and half of one are valid indexes")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "constant evaluation; a byte and half of one are valid indexes"
+    )]
     while byte < 256 {
         let digits = b"0123456789abcdef";
         all[byte] = [digits[byte >> 4], digits[byte & 0xf]];

@@ -238,6 +238,19 @@ fn digits(text: &str) -> IResult<&str, u16> {
     nom::character::complete::u16(text)
 }
 
+/// Writes `address` behind `text` as [`fmt::Display`] has it, in fewer steps.
+pub(crate) fn push_address(text: &mut String, address: SocketAddr) {
+    match address {
+        SocketAddr::V4(v4) => {
+            push_ip((*v4.ip()).into(), text);
+            text.push(':');
+            push_decimal(text, v4.port().into());
+        }
+        // Writing to a String cannot fail.
+        SocketAddr::V6(_) => drop(write!(text, "{address}")),
+    }
+}
+
 fn push_ip(ip: IpAddr, text: &mut String) {
     match ip {
         IpAddr::V4(ip) => {

@@ -228,10 +228,7 @@ mod tests {
             let read = Essentials::of(&request);
             assert_eq!(read.via().copied(), request.top_via(), "{request:?}");
             assert_eq!(read.only_via().is_some(), request.vias().count() == 1 && request.top_via().is_ok());
-            assert_eq!(
-                (read.from().copied(), read.to().copied()),
-                (request.from(), request.to())
-            );
+            assert_eq!((read.from().copied(), read.to().copied()), (request.from(), request.to()));
             assert_eq!(
                 (read.call_id(), read.cseq().copied(), read.uri),
                 (request.call_id(), request.cseq(), request.uri())

@@ -216,6 +216,11 @@ impl Head {
         self.entries.repeats(name)
     }
 
+    /// Whether the header fields `name` have more than one value.
+    pub(crate) fn has_several(&self, name: HeaderName) -> bool {
+        self.repeats(name) || self.values(name).nth(1).is_some()
+    }
+
     /// The bytes of the longest header field, name and value.
     pub(super) fn longest_field(&self) -> usize {
         let longest = self.entries.iter().map(|entry| entry.name.len() + entry.value.len()).max();
@@ -332,10 +337,14 @@ impl Head {
     fn first_value<'a, T>(
         &'a self,
         name: HeaderName,
-        parse: impl FnOnce(&'a str) -> Result<T, ValueError>,
+        parse: fn(&'a str) -> Result<T, ValueError>,
     ) -> Result<Option<T>, FieldError> {
         let Some(header) = self.first(name) else { return Ok(None) };
         let text = header.text()?;
+        // What can be read to its end has no comma that would end it before.
+        if let Ok(value) = parse(text) {
+            return Ok(Some(value));
+        }
         parse(trim(text.get(..first_value_len(text)).unwrap_or(text)))
             .map(Some)
             .map_err(|error| header.malformed(error))

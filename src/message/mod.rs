@@ -136,6 +136,11 @@ impl Request {
         self.head.str_at(self.uri)
     }
 
+    /// Its bytes.
+    pub(crate) fn uri_bytes(&self) -> &[u8] {
+        self.head.bytes().get(self.uri.range()).unwrap_or_default()
+    }
+
     /// The Request-URI.
     ///
     /// # Errors

@@ -386,7 +386,7 @@ impl Sas {
             via.sent_by.socket_addr(5060).is_some_and(|sent_by| self.world.flows.is_local(sent_by))
         });
         // Whatever answers a probe is there (`sas.md` 3.1).
-        let is_sound = own_via && response.validate_below(true).is_ok();
+        let is_sound = own_via && response.validate_below(via.as_ref()).is_ok();
         if !is_sound && super::watch::probe_of(response).is_none() {
             return self.on_dropped(from, out);
         }

@@ -236,9 +236,10 @@ impl<'a> Uri<'a> {
     #[must_use]
     pub fn is_user_phone(&self) -> bool {
         let mut params = self.params();
-        self.has_params() && params.any(|(name, kind)| {
-            escape::says(name, "user") && kind.is_some_and(|kind| escape::says(kind, "phone"))
-        })
+        self.has_params()
+            && params.any(|(name, kind)| {
+                escape::says(name, "user") && kind.is_some_and(|kind| escape::says(kind, "phone"))
+            })
     }
 
     /// Whether it names emergency services: `urn:service:sos`, or one kind of them, such as `urn:service:sos.fire` (RFC 5031 4.2),
@@ -355,10 +356,24 @@ impl<'a> Uri<'a> {
 
 /// The parameters behind the first `;`, empty ones left out.
 fn split_params(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    text.split(';').skip(1).filter(|param| !param.is_empty()).map(|param| match param.split_once('=') {
-        Some((name, value)) => (name, Some(value)),
-        None => (param, None),
+    let mut rest = split_at_byte(text, b';').1;
+    std::iter::from_fn(move || {
+        loop {
+            let (param, behind) = split_at_byte(rest?, b';');
+            rest = behind;
+            if !param.is_empty() {
+                return Some(split_at_byte(param, b'='));
+            }
+        }
     })
+}
+
+/// What stands before and behind the first `byte`. These texts are too short for `memchr`.
+fn split_at_byte(text: &str, byte: u8) -> (&str, Option<&str>) {
+    match text.bytes().position(|other| other == byte) {
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+        None => (text, None),
+    }
 }
 
 impl fmt::Debug for Uri<'_> {

@@ -44,21 +44,19 @@ pub(super) fn sizes(check: &Check<'_>) -> Result<(), Fault> {
 pub(super) fn version(check: &Check<'_>) -> Result<(), Fault> {
     // RFC 3261 7.1: the version is compared without regard to case.
     let version = check.request.version();
-    if version == b"SIP/2.0" || version.eq_ignore_ascii_case(b"SIP/2.0") { Ok(()) } else { Err(Fault::new(505)) }
+    if version == b"SIP/2.0" || version.eq_ignore_ascii_case(b"SIP/2.0") {
+        Ok(())
+    } else {
+        Err(Fault::new(505))
+    }
 }
 
 /// The header fields that a request and the responses to it share.
 pub(super) fn message(check: &Check<'_>) -> Result<(), Defect> {
     let (request, read) = (check.request, check.read);
     header_lines(request)?;
-    let vias = if read.only_via().is_some() { Ok(()) } else { vias(request, read.via().is_ok()) };
-    identity(
-        request,
-        vias,
-        read.from().map(drop),
-        read.to().map(drop),
-        read.call_id(),
-    )?;
+    let vias = if read.only_via().is_some() { Ok(()) } else { vias(request, read.via().ok()) };
+    identity(request, vias, read.from().map(drop), read.to().map(drop), read.call_id())?;
     if read.cseq()?.method.as_bytes() != request.method_bytes() {
         return Err(Defect::CSeqMethod);
     }
@@ -153,22 +151,21 @@ fn followed(bytes: &[u8]) -> impl Iterator<Item = (u8, u8)> {
     bytes.iter().copied().zip(bytes.iter().copied().skip(1))
 }
 
-/// The way that responses take back. `top_is_read`: the topmost one has been read already.
-pub(super) fn vias(head: &Head, top_is_read: bool) -> Result<(), FieldError> {
-    let mut is_top = true;
+/// The way that responses take back. `top`: the topmost one, if it has been read already.
+pub(super) fn vias(head: &Head, top: Option<&Via<'_>>) -> Result<(), FieldError> {
+    let (mut top, mut is_empty) = (top, true);
     for header in head.all(HeaderName::Via) {
-        for value in List::new(header.text()?) {
-            if !(is_top && top_is_read) {
+        let (text, top) = (header.text()?, top.take());
+        is_empty = false;
+        // Nearly always there is one, and it has been read or can be.
+        let is_read = top.map_or_else(|| Via::parse(text).is_ok(), |top| top.as_str().len() == text.len());
+        if !is_read {
+            for value in List::new(text).skip(usize::from(top.is_some())) {
                 Via::parse(value).map_err(|error| header.malformed(error))?;
             }
-            is_top = false;
         }
     }
-    if is_top {
-        // Missing, or empty.
-        head.top_via()?;
-    }
-    Ok(())
+    if is_empty { Err(FieldError::Missing(HeaderName::Via)) } else { Ok(()) }
 }
 
 /// Who sent the message, to whom, and that way.
