@@ -132,7 +132,7 @@ impl<'a> Via<'a> {
                 match source.ip() {
                     // Written in the only way there is.
                     IpAddr::V4(_) if claimed => stamped.push_str(self.host),
-                    ip => push_ip(ip, stamped),
+                    ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => push_ip(ip, stamped),
                 }
                 return;
             }

@@ -106,8 +106,8 @@ impl<'m> Essentials<'m> {
     }
 
     /// Whether there is more than one header field `name`.
-    pub(super) const fn repeats(&self, name: HeaderName) -> bool {
-        self.text.request.head.repeats(name)
+    pub(super) fn repeats(&self, name: HeaderName) -> bool {
+        self.text.request.repeats(name)
     }
 
     /// Whether there is a header field `name`.

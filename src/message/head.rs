@@ -20,34 +20,55 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entries {
     all: Vec<Entry>,
-    /// The names that there are several of.
-    repeated: u128,
-    /// By name: one more than the index of the first one, or 0 if there is none. The last value stands for all indexes from its own.
-    first: [u8; HeaderName::COUNT],
+    by_name: [Named; HeaderName::COUNT],
+}
+
+/// The header fields of one name: one more than the index of the first, or 0 if there is none; and a bit that is set if there are
+/// several. The last index stands for all behind it too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Named(u8);
+
+impl Named {
+    const SEVERAL: u8 = 1 << 7;
+    const LAST: u8 = Self::SEVERAL - 1;
+
+    const fn first_index(self) -> Option<usize> {
+        match self.0 & Self::LAST {
+            0 => None,
+            first => Some(first as usize - 1),
+        }
+    }
 }
 
 impl Entries {
     pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self { all: Vec::with_capacity(capacity), repeated: 0, first: [0; HeaderName::COUNT] }
+        Self { all: Vec::with_capacity(capacity), by_name: [Named::default(); HeaderName::COUNT] }
     }
 
     #[inline]
     pub(super) fn push(&mut self, entry: Entry) {
         self.all.push(entry);
-        match self.first.get_mut(entry.id as usize) {
-            Some(first @ 0) => *first = u8::try_from(self.all.len()).unwrap_or(u8::MAX),
-            Some(_) | None => self.repeated |= bit(entry.id),
+        if let Some(Named(named)) = self.by_name.get_mut(entry.id as usize) {
+            *named = match *named {
+                0 => u8::try_from(self.all.len()).map_or(Named::LAST, |len| len.min(Named::LAST)),
+                first => first | Named::SEVERAL,
+            };
         }
     }
 
-    const fn repeats(&self, name: HeaderName) -> bool {
-        self.repeated & bit(name) != 0
+    #[inline]
+    fn named(&self, name: HeaderName) -> Named {
+        self.by_name.get(name as usize).copied().unwrap_or_default()
+    }
+
+    fn repeats(&self, name: HeaderName) -> bool {
+        self.named(name).0 & Named::SEVERAL != 0
     }
 
     /// The index of the first `name`, if there is one.
     #[inline]
     fn first_index(&self, name: HeaderName) -> Option<usize> {
-        usize::from(self.first.get(name as usize).copied().unwrap_or(0)).checked_sub(1)
+        self.named(name).first_index()
     }
 
     /// The first `name`.
@@ -59,20 +80,11 @@ impl Entries {
 
     /// The entries from the first `name` on, and its index.
     fn since_first(&self, name: HeaderName) -> (usize, &[Entry]) {
-        match self.first.get(name as usize) {
-            None | Some(0) => (self.all.len(), &[]),
-            Some(first) => {
-                let index = usize::from(*first) - 1;
-                (index, self.all.get(index..).unwrap_or_default())
-            }
+        match self.first_index(name) {
+            None => (self.all.len(), &[]),
+            Some(index) => (index, self.all.get(index..).unwrap_or_default()),
         }
     }
-}
-
-/// A name's place in a set of names.
-pub(super) const fn bit(name: HeaderName) -> u128 {
-    const { assert!((HeaderName::Other as u32) < u128::BITS) };
-    1 << name as u32
 }
 
 impl std::ops::Deref for Entries {
@@ -212,7 +224,7 @@ impl Head {
     }
 
     /// Whether there is more than one header field `name`.
-    pub(super) const fn repeats(&self, name: HeaderName) -> bool {
+    pub(super) fn repeats(&self, name: HeaderName) -> bool {
         self.entries.repeats(name)
     }
 

@@ -428,6 +428,30 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_found_and_counted_by_name_however_many_there_are() {
+        for before in [0, 1, 125, 126, 127, 128, 200] {
+            let text = format!(
+                "OPTIONS sip:h SIP/2.0\r\n{}Call-ID: i\r\nTo: a\r\nFrom: b\r\nTo: c\r\n\r\n",
+                "X: y\r\n".repeat(before)
+            );
+            let request = request(&text);
+            let fields = [HeaderName::CallId, HeaderName::To, HeaderName::From, HeaderName::Via];
+            assert_eq!(
+                fields.map(|name| request.value_of(name)),
+                [Some("i"), Some("a"), Some("b"), None],
+                "{before}"
+            );
+            assert_eq!(
+                fields.map(|name| request.head.repeats(name)),
+                [false, true, false, false],
+                "{before}"
+            );
+            assert_eq!(request.head.repeats(HeaderName::Other), before > 1);
+            assert_eq!(request.values(HeaderName::To).collect::<Vec<_>>(), ["a", "c"]);
+        }
+    }
+
+    #[test]
     fn what_is_no_message_is_refused() {
         assert_eq!(error(b""), ParseErrorKind::Empty);
         assert_eq!(error(b"\r\n\r\n"), ParseErrorKind::Empty);

@@ -386,15 +386,15 @@ impl Sas {
             via.sent_by.socket_addr(5060).is_some_and(|sent_by| self.world.flows.is_local(sent_by))
         });
         // Whatever answers a probe is there (`sas.md` 3.1).
-        let is_sound = own_via && response.validate_below(via.as_ref()).is_ok();
-        if !is_sound && super::watch::probe_of(response).is_none() {
+        let cseq = if own_via { response.validate_below(via.as_ref()).ok() } else { None };
+        if cseq.is_none() && super::watch::probe_of(response).is_none() {
             return self.on_dropped(from, out);
         }
         // A refusal counts once all that ring for this passage have refused (RFC 3261 16.7 step 5).
         if response.status() < 300 {
             self.pass_by_dead_proxy(response, passages, from, out);
         }
-        match self.transactions.on_response(&mut self.world.ctx(out), response, via.as_ref()) {
+        match self.transactions.on_response(&mut self.world.ctx(out), response, via.as_ref(), cseq) {
             ResponseMatch::Absorbed => {}
             ResponseMatch::Pass(client, None) => {
                 if self.homecoming.awaits(client) {

@@ -4,7 +4,6 @@ use super::BuildError;
 use super::reason::{reason_phrase, usual_status_line};
 use crate::headers::{HeaderName, Text, Unfolded, ValueError, field, is_whole_token, push_decimal, trim};
 use crate::message::fold::{not_a_fold, one_value};
-use crate::message::head::bit;
 use crate::message::{Defect, FieldError};
 use bytes::Bytes;
 use std::fmt::{self, Write as _};
@@ -136,6 +135,12 @@ impl Draft {
         bytes.extend_from_slice(body);
         Ok(bytes.into())
     }
+}
+
+/// A name's place in a set of names.
+const fn bit(name: HeaderName) -> u128 {
+    const { assert!((HeaderName::Other as u32) < u128::BITS) };
+    1 << name as u32
 }
 
 /// `Reason-Phrase = *(reserved / unreserved / escaped / UTF8-NONASCII / UTF8-CONT / SP / HTAB)`, with the ASCII that this leaves out.

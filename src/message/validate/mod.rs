@@ -11,7 +11,7 @@ mod server;
 mod syntax;
 
 use super::{Essentials, Request, Response};
-use crate::headers::{HeaderName, Method, Via};
+use crate::headers::{CSeq, HeaderName, Method, Via};
 pub use defect::Defect;
 pub use fault::Fault;
 pub use rules::Rules;
@@ -74,11 +74,11 @@ impl Response {
     /// # Errors
     /// The first [`Defect`], most basic first.
     pub fn validate(&self) -> Result<(), Defect> {
-        self.validate_below(None)
+        self.validate_below(None).map(drop)
     }
 
-    /// The same for who has read the topmost Via.
-    pub(crate) fn validate_below(&self, top: Option<&Via<'_>>) -> Result<(), Defect> {
+    /// The same for who has read the topmost Via. Gives the CSeq.
+    pub(crate) fn validate_below(&self, top: Option<&Via<'_>>) -> Result<CSeq<'_>, Defect> {
         // RFC 3261 7.2: the version is SIP/2.0, and there are six classes.
         if !self.has_our_version() {
             return Err(Defect::Version);
@@ -89,8 +89,9 @@ impl Response {
         let vias = syntax::vias(self, top);
         let (from, to) = (self.from().map(drop), self.to().map(drop));
         syntax::identity(self, vias, from, to, self.call_id())?;
-        self.cseq()?;
-        syntax::body(self)
+        let cseq = self.cseq()?;
+        syntax::body(self)?;
+        Ok(cseq)
     }
 }
 

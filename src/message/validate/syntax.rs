@@ -155,11 +155,14 @@ fn followed(bytes: &[u8]) -> impl Iterator<Item = (u8, u8)> {
 pub(super) fn vias(head: &Head, top: Option<&Via<'_>>) -> Result<(), FieldError> {
     let (mut top, mut is_empty) = (top, true);
     for header in head.all(HeaderName::Via) {
-        let (text, top) = (header.text()?, top.take());
+        let top = top.take();
         is_empty = false;
         // Nearly always there is one, and it has been read or can be.
-        let is_read = top.map_or_else(|| Via::parse(text).is_ok(), |top| top.as_str().len() == text.len());
-        if !is_read {
+        if top.is_some_and(|top| top.as_str().len() == header.value_range().len()) {
+            continue;
+        }
+        let text = header.text()?;
+        if top.is_some() || Via::parse(text).is_err() {
             for value in List::new(text).skip(usize::from(top.is_some())) {
                 Via::parse(value).map_err(|error| header.malformed(error))?;
             }
