@@ -63,14 +63,29 @@ pub(crate) fn by_weight(weights: impl Iterator<Item = u64> + Clone, lot: u64) ->
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token([u8; 16]);
 
+/// The two digits of each byte.
+static HEXADECIMAL: [[u8; 2]; 256] = {
+    let mut all = [[0; 2]; 256];
+    let mut byte = 0;
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "constant evaluation; a byte and half of one are valid indexes"
+    )]
+    while byte < 256 {
+        let digits = b"0123456789abcdef";
+        all[byte] = [digits[byte >> 4], digits[byte & 0xf]];
+        byte += 1;
+    }
+    all
+};
+
 impl Token {
     /// The digits of `bits`.
     #[must_use]
     pub fn of(bits: u64) -> Self {
         let mut digits = [b'0'; 16];
-        for (digit, shift) in digits.iter_mut().zip((0..16).rev()) {
-            let nibble = ((bits >> (shift * 4)) & 0xf) as u8;
-            *digit = if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+        for (two, byte) in digits.as_chunks_mut().0.iter_mut().zip(bits.to_be_bytes()) {
+            *two = HEXADECIMAL.get(usize::from(byte)).copied().unwrap_or_default();
         }
         Self(digits)
     }

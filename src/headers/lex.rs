@@ -99,7 +99,7 @@ pub(super) const fn is_quotable(byte: u8) -> bool {
 pub(super) fn closing_quote(bytes: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        at += bytes.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
         if bytes.get(at) == Some(&b'"') {
             return Some(at + 1);
         }

@@ -47,11 +47,12 @@ pub use token::{CallId, Privacy, ResourcePriority, Token};
 pub use token_params::{Event, Reason, SessionId, SubscriptionState, TokenParams, UserToUser};
 pub use value::Value;
 pub use via::Via;
+pub(crate) use via::push_address;
 
 pub(crate) use lex::{is_token, is_whole_token, trim};
 pub(crate) use list::first_value_len;
 use name_addr::q_value;
-pub(crate) use number::{Decimal, push_decimal};
+pub(crate) use number::push_decimal;
 pub(crate) use text::{Quoted, Unfolded};
 
 /// Why a header field's value is not what its name promises. `offset` counts bytes from the value's start.

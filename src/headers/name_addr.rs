@@ -63,7 +63,7 @@ impl<'a> NameAddr<'a> {
 
     /// The tag in a value that nobody has checked.
     pub(crate) fn peek_tag(value: &'a [u8]) -> Option<&'a str> {
-        let last = memchr::memrchr2(b'>', b'"', value);
+        let last = value.iter().rposition(|byte| matches!(byte, b'>' | b'"'));
         let params = match last.and_then(|at| value.get(at..)) {
             Some([b'>', params @ ..]) => params,
             // Quotes behind the URI, which may hold a bracket, or no brackets at all.

@@ -85,48 +85,14 @@ impl<const MIN: u64, const MAX: u64> fmt::Display for Number<MIN, MAX> {
     }
 }
 
-/// A number in decimal digits, without the detour of formatting: one goes into nearly each message.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Decimal {
-    /// The digits stand at the end.
-    digits: [u8; 20],
-    start: usize,
-}
-
-impl Decimal {
-    pub(crate) fn as_str(&self) -> &str {
-        self.digits.get(self.start..).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default()
-    }
-}
-
-impl<T: Into<u64>> From<T> for Decimal {
-    fn from(number: T) -> Self {
-        let (mut rest, mut digits, mut start) = (number.into(), [b'0'; 20], 20);
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            start -= 1;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        Self { digits, start }
-    }
-}
-
-impl fmt::Display for Decimal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Writes `number` behind `text`.
+/// Writes `number` behind `text` in decimal digits, without the detour of formatting: some go into each message.
 pub(crate) fn push_decimal(text: &mut String, number: u64) {
-    if number > 999 {
-        return text.push_str(Decimal::from(number).as_str());
+    let (thousands, rest) = (number / 1000, number % 1000);
+    if thousands > 0 {
+        push_decimal(text, thousands);
     }
-    for (power, digit) in [(100, number / 100), (10, number / 10 % 10), (1, number % 10)] {
-        if number >= power || power == 1 {
+    for (power, digit) in [(100, rest / 100), (10, rest / 10 % 10), (1, rest % 10)] {
+        if thousands > 0 || rest >= power || power == 1 {
             text.push(char::from(b'0' + digit as u8));
         }
     }
@@ -139,7 +105,6 @@ mod tests {
     #[test]
     fn digits_are_those_of_formatting() {
         for number in [0, 1, 9, 10, 70, 99, 100, 255, 5060, 65_535, 4_294_967_295, u64::MAX] {
-            assert_eq!(Decimal::from(number).as_str(), number.to_string());
             let mut text = "x".to_owned();
             push_decimal(&mut text, number);
             assert_eq!(text, format!("x{number}"));

@@ -23,11 +23,10 @@ impl<'a> Params<'a> {
         text: &'a str,
         mut see: impl FnMut(&'a str, Option<&'a str>),
     ) -> Result<Self, ValueError> {
-        if text.is_empty() {
-            return Ok(Self(text));
-        }
         let mut rest = text;
-        while let Some((after, name, value)) = one(rest) {
+        while !rest.is_empty()
+            && let Some((after, name, value)) = one(rest)
+        {
             see(name, value);
             rest = after;
         }
@@ -48,6 +47,9 @@ impl<'a> Params<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
             let (after, name, value) = one(rest)?;
             rest = after;
             Some((name, value))
@@ -145,29 +147,34 @@ pub(super) fn behind<'a, T>(
 /// `SEMI token [ EQUAL gen-value ]`: what is behind it, the name, and the value.
 #[inline]
 fn one(input: &str) -> Option<(&str, &str, Option<&str>)> {
-    plain(input).or_else(|| any(input))
+    match plain(input) {
+        None => any(input),
+        read => read,
+    }
 }
 
 /// One without white space and quotes, up to the next one or the end, as nearly all are.
-#[inline]
+#[inline(always)]
 fn plain(input: &str) -> Option<(&str, &str, Option<&str>)> {
-    let param = input.as_bytes().strip_prefix(b";")?;
-    let len = token_len(param);
-    let (value, end) = match param.get(len..)? {
-        [] | [b';', ..] => (None, 1 + len),
-        [b'=', value @ ..] => {
-            let start = 2 + len;
-            let end = start + plain_value_len(value);
-            (Some(input.get(start..end)?).filter(|value| !value.is_empty()), end)
-        }
+    let bytes = input.as_bytes();
+    let name_end = 1 + token_len(bytes.strip_prefix(b";")?);
+    let (value_start, end) = match bytes.get(name_end..)? {
+        [] | [b';', ..] => (None, name_end),
+        [b'=', value @ ..] => (Some(name_end + 1), name_end + 1 + plain_value_len(value)),
         _ => return None,
     };
-    let is_whole = matches!(input.as_bytes().get(end), None | Some(b';')) && len > 0;
-    let is_read = value.is_some() || end == 1 + len;
-    if is_whole && is_read { Some((input.get(end..)?, input.get(1..1 + len)?, value)) } else { None }
+    let is_whole = matches!(bytes.get(end), None | Some(b';'));
+    if !is_whole || name_end == 1 || value_start == Some(end) {
+        return None;
+    }
+    let value = match value_start {
+        Some(start) => Some(input.get(start..end)?),
+        None => None,
+    };
+    Some((input.get(end..)?, input.get(1..name_end)?, value))
 }
 
-#[inline]
+#[inline(never)]
 fn any(input: &str) -> Option<(&str, &str, Option<&str>)> {
     let (rest, name) = token(separator(input, b';')?).ok()?;
     let value = separator(rest, b'=').and_then(|value| gen_value(value).ok());

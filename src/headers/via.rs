@@ -1,9 +1,9 @@
 //! `Via` (RFC 3261 20.42, RFC 3581).
 
-use super::lex::{is_lws, is_word, separator, sws, token};
+use super::lex::{is_word, separator, skip_lws, sws, token};
 use super::{Params, ValueError, params, push_decimal};
 use crate::uri::{Host, HostPort};
-use nom::bytes::complete::{tag, tag_no_case, take_while1};
+use nom::bytes::complete::{tag, tag_no_case};
 use nom::sequence::delimited;
 use nom::{IResult, Parser};
 use std::borrow::Cow;
@@ -29,6 +29,9 @@ pub struct Via<'a> {
     /// Where that parameter ends in the text, if it stands there once and without a value; else 0.
     rport_end: u16,
     has_received: bool,
+    has_maddr: bool,
+    /// The host of `sent_by` as written.
+    host: &'a str,
 }
 
 impl<'a> Via<'a> {
@@ -40,14 +43,20 @@ impl<'a> Via<'a> {
         let rest = text.strip_prefix("SIP/2.0/").or_else(|| spaced_protocol(text));
         let rest = rest.ok_or(ValueError::syntax(0))?;
         let (rest, transport) = token(rest).map_err(|_| ValueError::at(text, rest))?;
-        let (rest, _) = lws(rest).map_err(|_| ValueError::at(text, rest))?;
-        let (sent_by, _, used) = HostPort::prefix(rest).ok_or_else(|| ValueError::at(text, rest))?;
-        let rest = rest.get(used..).unwrap_or_default();
+        // LWS between them, at least a space.
+        let sent_by = skip_lws(rest);
+        if sent_by.len() == rest.len() {
+            return Err(ValueError::at(text, rest));
+        }
+        let rest = sent_by;
+        let (sent_by, host_len, used) = HostPort::prefix(rest).ok_or_else(|| ValueError::at(text, rest))?;
+        let (host, rest) = (rest.get(..host_len).unwrap_or_default(), rest.get(used..).unwrap_or_default());
         let (sent_by, rest) = match sent_by.port {
             Some(_) => (sent_by, rest),
             None => spaced_port(sent_by, rest),
         };
-        let (mut branch, mut rport, mut rport_end, mut has_received) = (None, None, 0, false);
+        let (mut branch, mut rport, mut rport_end) = (None, None, 0);
+        let (mut has_received, mut has_maddr) = (false, false);
         let params = Params::check_each(rest, |name, value| {
             if branch.is_none() && is_word(name.as_bytes(), "branch") {
                 branch = Some(value);
@@ -58,6 +67,8 @@ impl<'a> Via<'a> {
                 rport = rport.or_else(|| Some(value.and_then(|port| port.parse().ok())));
             } else if is_word(name.as_bytes(), "received") {
                 has_received = true;
+            } else if is_word(name.as_bytes(), "maddr") {
+                has_maddr = true;
             }
         });
         let params =
@@ -71,6 +82,8 @@ impl<'a> Via<'a> {
             rport,
             rport_end,
             has_received,
+            has_maddr,
+            host,
         })
     }
 
@@ -115,7 +128,13 @@ impl<'a> Via<'a> {
                 stamped.push('=');
                 push_decimal(stamped, source.port().into());
                 stamped.push_str(behind);
-                return push_received(source.ip(), stamped);
+                stamped.push_str(";received=");
+                match source.ip() {
+                    // Written in the only way there is.
+                    IpAddr::V4(_) if claimed => stamped.push_str(self.host),
+                    ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => push_ip(ip, stamped),
+                }
+                return;
             }
             None | Some(_) => {}
         }
@@ -133,7 +152,8 @@ impl<'a> Via<'a> {
                 stamped.push_str(value);
             }
         }
-        push_received(source.ip(), stamped);
+        stamped.push_str(";received=");
+        push_ip(source.ip(), stamped);
     }
 
     /// Where a response goes to whose topmost Via this is, over UDP, by RFC 3261 18.2.2 and RFC 3581 section 4, if the
@@ -168,6 +188,9 @@ impl<'a> Via<'a> {
 
     /// The address that the sender wants its responses sent to (RFC 3261 18.2.2), if it is one.
     fn maddr(&self) -> Option<IpAddr> {
+        if !self.has_maddr {
+            return None;
+        }
         Host::parse(self.params.value("maddr")?)?.ip()
     }
 
@@ -211,17 +234,24 @@ fn spaced_port<'a>(sent_by: HostPort<'a>, rest: &'a str) -> (HostPort<'a>, &'a s
     port.map_or((sent_by, rest), |(after, port)| (HostPort { port: Some(port), ..sent_by }, after))
 }
 
-/// What stands between `sent-protocol` and `sent-by`, at least a space.
-fn lws(text: &str) -> IResult<&str, &str> {
-    take_while1(is_lws).parse(text)
-}
-
 fn digits(text: &str) -> IResult<&str, u16> {
     nom::character::complete::u16(text)
 }
 
-fn push_received(ip: IpAddr, text: &mut String) {
-    text.push_str(";received=");
+/// Writes `address` behind `text` as [`fmt::Display`] has it, in fewer steps.
+pub(crate) fn push_address(text: &mut String, address: SocketAddr) {
+    match address {
+        SocketAddr::V4(v4) => {
+            push_ip((*v4.ip()).into(), text);
+            text.push(':');
+            push_decimal(text, v4.port().into());
+        }
+        // Writing to a String cannot fail.
+        SocketAddr::V6(_) => drop(write!(text, "{address}")),
+    }
+}
+
+fn push_ip(ip: IpAddr, text: &mut String) {
     match ip {
         IpAddr::V4(ip) => {
             for (n, octet) in ip.octets().into_iter().enumerate() {

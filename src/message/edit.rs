@@ -26,7 +26,7 @@ impl<'m> Edits<'m> {
     /// No edits yet.
     #[must_use]
     pub fn new(head: &'m Head) -> Self {
-        Self { head, splices: Splices::default(), text: String::with_capacity(256) }
+        Self { head, splices: Splices::default(), text: String::new() }
     }
 
     /// The text from `start` to `end` makes place for what was written behind `before`.
@@ -34,32 +34,39 @@ impl<'m> Edits<'m> {
         self.splices.push(Splice { old: Span::new(start, end), new: Span::new(before, self.text.len()) });
     }
 
+    /// Where the new text ends so far. It is to have more: then one allocation does for all that a hop writes.
+    fn text_end(&mut self) -> usize {
+        if self.text.capacity() == 0 {
+            self.text.reserve(256);
+        }
+        self.text.len()
+    }
+
     /// Writes a value, up to what would start a line of its own.
-    fn write_value(&mut self, value: impl fmt::Display) {
+    fn write_value(&mut self, write: impl FnOnce(&mut String)) {
         let start = self.text.len();
-        // Writing to a String cannot fail.
-        let _ = write!(self.text, "{value}");
+        write(&mut self.text);
         self.text.truncate(start + one_value(self.text.get(start..).unwrap_or_default()));
     }
 
     /// Inserts a header field at `at`, where a line starts.
-    fn insert(&mut self, at: usize, name: HeaderName, value: impl fmt::Display) -> &mut Self {
+    fn insert(&mut self, at: usize, name: HeaderName, write: impl FnOnce(&mut String)) -> &mut Self {
         if name == HeaderName::Other {
             return self;
         }
-        let before = self.text.len();
+        let before = self.text_end();
         self.text.push_str(name.as_str());
         self.text.push_str(": ");
-        self.write_value(value);
+        self.write_value(write);
         self.text.push_str("\r\n");
         self.splice(at, at, before);
         self
     }
 
-    /// Puts `value` where the text from `start` to `end` is.
-    fn replace_span(&mut self, start: usize, end: usize, value: impl fmt::Display) -> &mut Self {
-        let before = self.text.len();
-        self.write_value(value);
+    /// Puts a value where the text from `start` to `end` is.
+    fn replace_span(&mut self, start: usize, end: usize, write: impl FnOnce(&mut String)) -> &mut Self {
+        let before = self.text_end();
+        self.write_value(write);
         self.splice(start, end, before);
         self
     }
@@ -71,7 +78,7 @@ impl<'m> Edits<'m> {
 
     /// Replaces the Request-URI.
     pub fn set_uri(&mut self, request: &Request, uri: impl fmt::Display) -> &mut Self {
-        let before = self.text.len();
+        let before = self.text_end();
         // Writing to a String cannot fail.
         let _ = write!(self.text, "{uri}");
         // RFC 3261 25.1: Request-Line = Method SP Request-URI SP SIP-Version CRLF
@@ -86,27 +93,41 @@ impl<'m> Edits<'m> {
     /// Inserts a header field above the first one of its name; where there is none, below the leading Vias. Several
     /// come in the order of the calls.
     pub fn insert_first(&mut self, name: HeaderName, value: impl fmt::Display) -> &mut Self {
+        self.insert_first_with(name, displayed(value))
+    }
+
+    /// The same with a value that `write` puts behind a text.
+    pub(crate) fn insert_first_with(
+        &mut self,
+        name: HeaderName,
+        write: impl FnOnce(&mut String),
+    ) -> &mut Self {
         let entries = self.head.entries();
         let place = entries
             .iter()
             .find(|entry| entry.id == name)
             .or_else(|| entries.iter().find(|entry| entry.id != HeaderName::Via));
         let at = place.map_or_else(|| self.fields_end(), |entry| entry.name.start as usize);
-        self.insert(at, name, value)
+        self.insert(at, name, write)
     }
 
     /// Replaces the value of the first header field `name`, or adds the field at the end.
     pub fn set(&mut self, name: HeaderName, value: impl fmt::Display) -> &mut Self {
-        match self.head.first(name) {
-            Some(header) => self.replace_value(&header, value),
-            None => self.append(name, value),
+        self.set_with(name, displayed(value))
+    }
+
+    /// The same with a value that `write` puts behind a text.
+    pub(crate) fn set_with(&mut self, name: HeaderName, write: impl FnOnce(&mut String)) -> &mut Self {
+        match self.head.first(name).and_then(|header| self.entry(&header)) {
+            Some(entry) => self.replace_span(entry.value.start as usize, entry.value.end as usize, write),
+            None => self.insert(self.fields_end(), name, write),
         }
     }
 
     /// Adds a header field below all others.
     pub fn append(&mut self, name: HeaderName, value: impl fmt::Display) -> &mut Self {
         let end = self.fields_end();
-        self.insert(end, name, value)
+        self.insert(end, name, displayed(value))
     }
 
     /// Inserts a header field above `other`, a field of this message.
@@ -117,7 +138,7 @@ impl<'m> Edits<'m> {
         value: impl fmt::Display,
     ) -> &mut Self {
         let at = self.entry(other).map_or_else(|| self.fields_end(), |entry| entry.name.start as usize);
-        self.insert(at, name, value)
+        self.insert(at, name, displayed(value))
     }
 
     /// Inserts a header field below `other`, a field of this message.
@@ -128,13 +149,13 @@ impl<'m> Edits<'m> {
         value: impl fmt::Display,
     ) -> &mut Self {
         let at = self.entry(other).map_or_else(|| self.fields_end(), |entry| self.field_end(entry.value));
-        self.insert(at, name, value)
+        self.insert(at, name, displayed(value))
     }
 
     /// Replaces the value of `field`, a field of this message.
     pub fn replace_value(&mut self, field: &Header<'_>, value: impl fmt::Display) -> &mut Self {
         if let Some(entry) = self.entry(field) {
-            self.replace_span(entry.value.start as usize, entry.value.end as usize, value);
+            self.replace_span(entry.value.start as usize, entry.value.end as usize, displayed(value));
         }
         self
     }
@@ -160,7 +181,7 @@ impl<'m> Edits<'m> {
     /// Replaces `part`, a piece of the message.
     pub(crate) fn replace(&mut self, part: &str, text: impl fmt::Display) -> &mut Self {
         if let Some(span) = self.span_of(part) {
-            self.replace_span(span.start as usize, span.end as usize, text);
+            self.replace_span(span.start as usize, span.end as usize, displayed(text));
         }
         self
     }
@@ -248,6 +269,14 @@ impl<'m> Edits<'m> {
         let base = self.head.bytes().as_ptr() as usize;
         let start = (part.as_ptr() as usize).checked_sub(base)?;
         (start + part.len() <= self.head.bytes().len()).then(|| Span::new(start, start + part.len()))
+    }
+}
+
+/// Writes `value` behind a text.
+fn displayed(value: impl fmt::Display) -> impl FnOnce(&mut String) {
+    move |text| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{value}");
     }
 }
 

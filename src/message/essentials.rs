@@ -1,7 +1,6 @@
 //! What every layer asks of a request, read once and handed down: the Request-URI and the header fields without which there is
 //! no request (RFC 3261 8.1.1).
 
-use super::validate::Census;
 use super::{FieldError, Header, Request};
 use crate::headers::{CSeq, Contact, HeaderName, NameAddr, ValueError, Via, first_value_len, trim};
 use crate::uri::{Uri, UriError};
@@ -9,19 +8,17 @@ use crate::uri::{Uri, UriError};
 /// Readings, good or bad. Each error is told by the layer whose business it is.
 #[derive(Debug)]
 pub(crate) struct Essentials<'m> {
-    /// The topmost one.
-    pub(crate) via: Result<Via<'m>, FieldError>,
-    pub(crate) from: Result<NameAddr<'m>, FieldError>,
-    pub(crate) to: Result<NameAddr<'m>, FieldError>,
-    pub(crate) call_id: Result<&'m str, FieldError>,
-    pub(crate) cseq: Result<CSeq<'m>, FieldError>,
-    pub(crate) uri: Result<Uri<'m>, UriError>,
-    contact: Result<Option<Contact<'m>>, FieldError>,
+    text: Text<'m>,
     /// What was read, as it stands there.
     pub(super) written: Written<'m>,
-    text: Text<'m>,
+    via: Result<Via<'m>, ValueError>,
+    from: Result<NameAddr<'m>, ValueError>,
+    to: Result<NameAddr<'m>, ValueError>,
+    cseq: Result<CSeq<'m>, ValueError>,
+    pub(crate) uri: Result<Uri<'m>, UriError>,
+    contact: Result<Contact<'m>, ValueError>,
     has_one_via: bool,
-    pub(super) census: Census,
+    has_one_contact: bool,
 }
 
 impl<'m> Essentials<'m> {
@@ -29,36 +26,59 @@ impl<'m> Essentials<'m> {
         let head = request.bytes().get(..request.head_end()).unwrap_or_default();
         // One look at all of it instead of one at each value.
         let text = Text { request, whole: std::str::from_utf8(head).ok() };
-        let census = Census::of(request);
-        let (via, from, to) =
-            (text.field(HeaderName::Via), text.field(HeaderName::From), text.field(HeaderName::To));
-        let (call_id, cseq) = (text.field(HeaderName::CallId), text.field(HeaderName::CSeq));
-        let first_via = via.first_value(Via::parse);
-        let has_one_via = first_via.is_whole && !census.repeats(HeaderName::Via);
-        let contact =
-            if request.first_index(HeaderName::Contact).is_some() && !census.repeats(HeaderName::Contact) {
-                text.field(HeaderName::Contact).first_value(Contact::parse)
-            } else {
-                First { is_whole: false, value: Err(FieldError::Missing(HeaderName::Contact)) }
-            };
-        let read_to = to.read(NameAddr::parse);
-        let beside = |value: &'m str| match &read_to {
-            Ok(read) => NameAddr::parse_beside(value, read, to.text()),
-            Err(_) => NameAddr::parse(value),
+        let written = Written {
+            via: text.field(HeaderName::Via),
+            from: text.field(HeaderName::From),
+            to: text.field(HeaderName::To),
+            call_id: text.field(HeaderName::CallId),
+            cseq: text.field(HeaderName::CSeq),
+            contact: text.field(HeaderName::Contact),
         };
+        let to = NameAddr::parse(written.to);
+        let from = match &to {
+            Ok(to) => NameAddr::parse_beside(written.from, to, written.to),
+            Err(_) => NameAddr::parse(written.from),
+        };
+        let (via, is_only_via) = first_value(written.via, Via::parse);
+        let (contact, is_only_contact) = first_value(written.contact, Contact::parse);
         Self {
-            written: Written { via: via.text(), from: from.text(), to: to.text(), cseq: cseq.text() },
-            via: first_via.value,
-            from: from.read(beside),
-            to: read_to,
-            call_id: call_id.read(|text| if text.is_empty() { Err(ValueError::syntax(0)) } else { Ok(text) }),
-            cseq: cseq.read(CSeq::parse),
+            via,
+            from,
+            to,
+            cseq: CSeq::parse(written.cseq),
             uri: text.uri(),
-            contact: if contact.is_whole { contact.value.map(Some) } else { Ok(None) },
+            contact,
+            has_one_via: is_only_via && !request.repeats(HeaderName::Via),
+            has_one_contact: is_only_contact
+                && request.has(HeaderName::Contact)
+                && !request.repeats(HeaderName::Contact),
             text,
-            has_one_via,
-            census,
+            written,
         }
+    }
+
+    /// The topmost Via.
+    pub(crate) fn via(&self) -> Result<&Via<'m>, FieldError> {
+        self.via.as_ref().map_err(|error| self.text.error(HeaderName::Via, *error))
+    }
+
+    pub(crate) fn from(&self) -> Result<&NameAddr<'m>, FieldError> {
+        self.from.as_ref().map_err(|error| self.text.error(HeaderName::From, *error))
+    }
+
+    pub(crate) fn to(&self) -> Result<&NameAddr<'m>, FieldError> {
+        self.to.as_ref().map_err(|error| self.text.error(HeaderName::To, *error))
+    }
+
+    pub(crate) fn call_id(&self) -> Result<&'m str, FieldError> {
+        match self.written.call_id {
+            "" => Err(self.text.error(HeaderName::CallId, ValueError::syntax(0))),
+            call_id => Ok(call_id),
+        }
+    }
+
+    pub(crate) fn cseq(&self) -> Result<&CSeq<'m>, FieldError> {
+        self.cseq.as_ref().map_err(|error| self.text.error(HeaderName::CSeq, *error))
     }
 
     /// The topmost Via, if there is no other one below it.
@@ -67,10 +87,11 @@ impl<'m> Essentials<'m> {
     }
 
     /// The Contact, if there is exactly one.
-    pub(crate) const fn only_contact(&self) -> Result<Option<&Contact<'m>>, FieldError> {
+    pub(crate) fn only_contact(&self) -> Result<Option<&Contact<'m>>, FieldError> {
         match &self.contact {
-            Ok(contact) => Ok(contact.as_ref()),
-            Err(error) => Err(*error),
+            _ if !self.has_one_contact => Ok(None),
+            Ok(contact) => Ok(Some(contact)),
+            Err(error) => Err(self.text.error(HeaderName::Contact, *error)),
         }
     }
 
@@ -81,17 +102,22 @@ impl<'m> Essentials<'m> {
 
     /// The value of the first header field `name` as written; empty where it is no text, or is not there.
     pub(crate) fn text(&self, name: HeaderName) -> &'m str {
-        self.text.field(name).text()
+        self.text.field(name)
     }
 
     /// Whether there is more than one header field `name`.
-    pub(super) const fn repeats(&self, name: HeaderName) -> bool {
-        self.census.repeats(name)
+    pub(super) fn repeats(&self, name: HeaderName) -> bool {
+        self.text.request.repeats(name)
     }
 
     /// Whether there is a header field `name`.
     pub(crate) fn has(&self, name: HeaderName) -> bool {
-        self.text.request.first_index(name).is_some()
+        self.text.request.has(name)
+    }
+
+    /// Whether what is copied of it is one line each.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.text.request.head.is_plain()
     }
 }
 
@@ -101,14 +127,24 @@ pub(super) struct Written<'m> {
     pub(super) via: &'m str,
     pub(super) from: &'m str,
     pub(super) to: &'m str,
+    pub(super) call_id: &'m str,
     pub(super) cseq: &'m str,
+    contact: &'m str,
 }
 
-/// The first value of a header field.
-struct First<T> {
-    /// Whether there is no other one behind it.
-    is_whole: bool,
-    value: Result<T, FieldError>,
+/// The first value of a header field, and whether there is no other one behind it.
+#[inline]
+fn first_value<'m, T>(
+    text: &'m str,
+    parse: impl Fn(&'m str) -> Result<T, ValueError>,
+) -> (Result<T, ValueError>, bool) {
+    // What can be read to its end has no comma that would end it before.
+    let value = parse(text);
+    if value.is_ok() {
+        return (value, true);
+    }
+    let len = first_value_len(text);
+    (parse(trim(text.get(..len).unwrap_or(text))), len == text.len())
 }
 
 /// The head as text, if all of it is.
@@ -119,6 +155,7 @@ struct Text<'m> {
 }
 
 impl<'m> Text<'m> {
+    #[inline]
     fn of(&self, header: &Header<'m>) -> Result<&'m str, FieldError> {
         match self.whole.and_then(|whole| whole.get(header.value_range())) {
             Some(text) => Ok(text),
@@ -131,34 +168,23 @@ impl<'m> Text<'m> {
         Uri::parse(text.unwrap_or_else(|| self.request.uri_str()))
     }
 
-    /// The first header field `name`.
+    /// The value of the first header field `name`; empty where it is no text, or is not there.
     #[inline]
-    fn field(&self, name: HeaderName) -> FirstField<'m> {
-        let header = self.request.first(name).ok_or(FieldError::Missing(name));
-        FirstField(header.and_then(|header| Ok((header, self.of(&header)?))))
-    }
-}
-
-/// The first header field of a name, and its value as text.
-struct FirstField<'m>(Result<(Header<'m>, &'m str), FieldError>);
-
-impl<'m> FirstField<'m> {
-    fn text(&self) -> &'m str {
-        self.0.as_ref().map_or("", |(_, text)| text)
-    }
-
-    fn read<T>(&self, parse: impl FnOnce(&'m str) -> Result<T, ValueError>) -> Result<T, FieldError> {
-        match &self.0 {
-            Ok((header, text)) => parse(text).map_err(|error| header.malformed(error)),
-            Err(error) => Err(*error),
+    fn field(&self, name: HeaderName) -> &'m str {
+        match self.request.first(name) {
+            Some(header) => self.of(&header).unwrap_or_default(),
+            None => "",
         }
     }
 
-    fn first_value<T>(&self, parse: impl FnOnce(&'m str) -> Result<T, ValueError>) -> First<T> {
-        let text = self.text();
-        let len = first_value_len(text);
-        let value = self.read(|text| parse(trim(text.get(..len).unwrap_or(text))));
-        First { is_whole: len == text.len(), value }
+    /// What is wrong with the first header field `name`, whose text cannot be read for `error`.
+    #[cold]
+    fn error(&self, name: HeaderName, error: ValueError) -> FieldError {
+        match self.request.first(name).map(|header| header.text()) {
+            None => FieldError::Missing(name),
+            Some(Ok(_)) => FieldError::Malformed { name, error },
+            Some(Err(error)) => error,
+        }
     }
 }
 
@@ -200,11 +226,11 @@ mod tests {
         for text in texts {
             let request = request(text);
             let read = Essentials::of(&request);
-            assert_eq!(read.via, request.top_via(), "{request:?}");
+            assert_eq!(read.via().copied(), request.top_via(), "{request:?}");
             assert_eq!(read.only_via().is_some(), request.vias().count() == 1 && request.top_via().is_ok());
-            assert_eq!((read.from, read.to), (request.from(), request.to()));
+            assert_eq!((read.from().copied(), read.to().copied()), (request.from(), request.to()));
             assert_eq!(
-                (read.call_id, read.cseq, read.uri),
+                (read.call_id(), read.cseq().copied(), read.uri),
                 (request.call_id(), request.cseq(), request.uri())
             );
             let only = request.contacts().count() == 1;

@@ -1,12 +1,14 @@
 //! Line ends in a value: those that fold it, and those that would end it.
 
+use super::words::printable_len;
+
 /// How much of `text` can be written as the value of one header field: what would start a line of its own is left out, be it only
 /// for those who take a lone CR for a line end, and so is a fold that has nothing behind it, or the line end behind it would make it
 /// an empty line.
 pub(super) fn one_value(text: &str) -> usize {
     // Nearly always it is one line, and there is nothing behind it.
     let is_closed = text.as_bytes().last().is_some_and(|last| *last > b' ');
-    if is_closed && memchr::memchr2(b'\r', b'\n', text.as_bytes()).is_none() {
+    if is_closed && printable_len(text.as_bytes()) == text.len() {
         return text.len();
     }
     match not_a_fold(text.as_bytes()) {

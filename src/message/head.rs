@@ -16,39 +16,73 @@ pub(super) struct Entry {
     pub(super) value: Span,
 }
 
-/// The header fields' places in their order, and where the first of each name is: a proxy asks for a dozen of them by name.
+/// The header fields' places in their order, and what is asked of them by name, which is a dozen times at a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entries {
     all: Vec<Entry>,
-    /// By name: one more than the index of the first one, or 0 if there is none. The last value stands for all indexes from its own.
-    first: [u8; HeaderName::COUNT],
+    by_name: [Named; HeaderName::COUNT],
+}
+
+/// The header fields of one name: one more than the index of the first, or 0 if there is none; and a bit that is set if there are
+/// several. The last index stands for all behind it too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Named(u8);
+
+impl Named {
+    const SEVERAL: u8 = 1 << 7;
+    const LAST: u8 = Self::SEVERAL - 1;
+
+    const fn first_index(self) -> Option<usize> {
+        match self.0 & Self::LAST {
+            0 => None,
+            first => Some(first as usize - 1),
+        }
+    }
 }
 
 impl Entries {
     pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self { all: Vec::with_capacity(capacity), first: [0; HeaderName::COUNT] }
+        Self { all: Vec::with_capacity(capacity), by_name: [Named::default(); HeaderName::COUNT] }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, entry: Entry) {
         self.all.push(entry);
-        if let Some(first @ 0) = self.first.get_mut(entry.id as usize) {
-            *first = u8::try_from(self.all.len()).unwrap_or(u8::MAX);
+        if let Some(Named(named)) = self.by_name.get_mut(entry.id as usize) {
+            *named = match *named {
+                0 => u8::try_from(self.all.len()).map_or(Named::LAST, |len| len.min(Named::LAST)),
+                first => first | Named::SEVERAL,
+            };
         }
     }
 
+    #[inline]
+    fn named(&self, name: HeaderName) -> Named {
+        self.by_name.get(name as usize).copied().unwrap_or_default()
+    }
+
+    fn repeats(&self, name: HeaderName) -> bool {
+        self.named(name).0 & Named::SEVERAL != 0
+    }
+
     /// The index of the first `name`, if there is one.
+    #[inline]
     fn first_index(&self, name: HeaderName) -> Option<usize> {
-        usize::from(self.first.get(name as usize).copied().unwrap_or(0)).checked_sub(1)
+        self.named(name).first_index()
+    }
+
+    /// The first `name`.
+    #[inline]
+    fn first_named(&self, name: HeaderName) -> Option<&Entry> {
+        let entry = self.all.get(self.first_index(name)?)?;
+        if entry.id == name { Some(entry) } else { self.all.iter().find(|entry| entry.id == name) }
     }
 
     /// The entries from the first `name` on, and its index.
     fn since_first(&self, name: HeaderName) -> (usize, &[Entry]) {
-        match self.first.get(name as usize) {
-            None | Some(0) => (self.all.len(), &[]),
-            Some(first) => {
-                let index = usize::from(*first) - 1;
-                (index, self.all.get(index..).unwrap_or_default())
-            }
+        match self.first_index(name) {
+            None => (self.all.len(), &[]),
+            Some(index) => (index, self.all.get(index..).unwrap_or_default()),
         }
     }
 }
@@ -90,8 +124,18 @@ pub struct Head {
     body_end: u32,
     /// Whether the bytes end before the body should.
     body_cut: bool,
-    /// Where a line stands that is no header field.
-    malformed: Option<u32>,
+    /// Whether Content-Length is no number.
+    bad_length: bool,
+    lines: Lines,
+}
+
+/// What is known of the lines of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lines {
+    /// All are printable ASCII, and each header field is one.
+    pub(super) are_plain: bool,
+    /// Where one stands that is no header field.
+    pub(super) malformed: Option<u32>,
 }
 
 /// One header field as it stands in the message.
@@ -148,24 +192,21 @@ impl<'a> Header<'a> {
 }
 
 impl Head {
-    pub(super) fn new(
-        bytes: Bytes,
-        start: usize,
-        end: usize,
-        entries: Entries,
-        malformed: Option<u32>,
-    ) -> Self {
+    pub(super) fn new(bytes: Bytes, start: usize, end: usize, entries: Entries, lines: Lines) -> Self {
         let (start, span) = (start as u32, Span::new(end, bytes.len()));
-        let mut head =
-            Self { bytes, start, entries, end: span.start, body_end: span.end, body_cut: false, malformed };
+        let (mut body_end, mut body_cut, mut bad_length) = (span.end, false, false);
         // RFC 3261 18.3: a datagram's body ends by Content-Length; what follows is discarded, and what lacks is an error.
-        let length = head.first(HeaderName::ContentLength).map(|header| header.value_bytes());
-        if let Some(length) = length.and_then(number::trimmed_digits) {
-            let available = u64::from(span.end - span.start);
-            head.body_cut = length > available;
-            head.body_end = span.start + u32::try_from(length.min(available)).unwrap_or(0);
+        if let Some(length) = entries.first_named(HeaderName::ContentLength) {
+            match number::trimmed_digits(bytes.get(length.value.range()).unwrap_or_default()) {
+                Some(length) => {
+                    let available = u64::from(span.end - span.start);
+                    body_cut = length > available;
+                    body_end = span.start + u32::try_from(length.min(available)).unwrap_or(0);
+                }
+                None => bad_length = true,
+            }
         }
-        head
+        Self { bytes, start, entries, end: span.start, body_end, body_cut, bad_length, lines }
     }
 
     pub(super) const fn bytes(&self) -> &Bytes {
@@ -176,16 +217,30 @@ impl Head {
         &self.entries
     }
 
-    /// What stands for this index and all behind it where the first of a name is asked for.
-    pub(super) const LAST_FIRST: usize = u8::MAX as usize - 1;
+    /// Whether there is a header field `name`.
+    #[inline]
+    pub(super) fn has(&self, name: HeaderName) -> bool {
+        self.entries.first_index(name).is_some()
+    }
 
-    /// The index of the first `name`, if there is one, up to [`LAST_FIRST`](Self::LAST_FIRST).
-    pub(super) fn first_index(&self, name: HeaderName) -> Option<usize> {
-        self.entries.first_index(name)
+    /// Whether there is more than one header field `name`.
+    pub(super) fn repeats(&self, name: HeaderName) -> bool {
+        self.entries.repeats(name)
+    }
+
+    /// Whether the header fields `name` have more than one value.
+    pub(crate) fn has_several(&self, name: HeaderName) -> bool {
+        self.repeats(name) || self.values(name).nth(1).is_some()
+    }
+
+    /// The bytes of the longest header field, name and value.
+    pub(super) fn longest_field(&self) -> usize {
+        let longest = self.entries.iter().map(|entry| entry.name.len() + entry.value.len()).max();
+        longest.unwrap_or(0) as usize
     }
 
     /// All lines from the first header field to the empty line.
-    pub(super) fn lines(&self) -> &[u8] {
+    pub(super) fn field_lines(&self) -> &[u8] {
         let first = self.entries.first().map_or(self.end, |first| first.name.start);
         self.bytes.get(first as usize..self.head_end()).unwrap_or_default()
     }
@@ -206,8 +261,17 @@ impl Head {
         self.body_cut
     }
 
+    pub(super) const fn has_bad_length(&self) -> bool {
+        self.bad_length
+    }
+
     pub(super) const fn malformed_line(&self) -> Option<u32> {
-        self.malformed
+        self.lines.malformed
+    }
+
+    /// Whether all of it is printable ASCII, and each header field is one line.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.lines.are_plain
     }
 
     pub(super) fn str_at(&self, span: Span) -> &str {
@@ -245,6 +309,7 @@ impl Head {
     }
 
     /// The first header field `name`.
+    #[inline]
     #[must_use]
     pub fn first(&self, name: HeaderName) -> Option<Header<'_>> {
         let index = self.entries.first_index(name)?;
@@ -284,10 +349,14 @@ impl Head {
     fn first_value<'a, T>(
         &'a self,
         name: HeaderName,
-        parse: impl FnOnce(&'a str) -> Result<T, ValueError>,
+        parse: fn(&'a str) -> Result<T, ValueError>,
     ) -> Result<Option<T>, FieldError> {
         let Some(header) = self.first(name) else { return Ok(None) };
         let text = header.text()?;
+        // What can be read to its end has no comma that would end it before.
+        if let Ok(value) = parse(text) {
+            return Ok(Some(value));
+        }
         parse(trim(text.get(..first_value_len(text)).unwrap_or(text)))
             .map(Some)
             .map_err(|error| header.malformed(error))

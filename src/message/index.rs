@@ -4,7 +4,8 @@
 //! and status codes. Lines may end in a bare LF, as many implementations write them; a header line that has no name is
 //! noted for validation to answer. A fold (CRLF and white space) stays in the value, where it is white space.
 
-use super::head::{Entries, Entry, Head};
+use super::head::{Entries, Entry, Head, Lines};
+use super::words::{find_byte, printable_len};
 use super::{Message, Request, Response, Span};
 use crate::headers::{HeaderName, Method, is_token};
 use bytes::Bytes;
@@ -88,10 +89,11 @@ pub(super) fn parse(bytes: Bytes, limits: &ParseLimits) -> Result<Message, Parse
         return Err(ParseError::new(ParseErrorKind::Empty, 0));
     }
     let data: &[u8] = &bytes;
-    let (first, mut at) = line(data, start);
-    let first_line = data.get(first.range()).unwrap_or_default();
+    let first = line(data, start);
+    let first_line = data.get(first.text.range()).unwrap_or_default();
     let mut entries = Entries::with_capacity(USUAL_HEADERS);
-    let mut malformed = None;
+    let mut lines = Lines { are_plain: first.is_plain, malformed: None };
+    let mut at = first.next;
     while at < data.len() {
         if let Some(end) = empty_line(data, at) {
             let span = |part: &[u8]| {
@@ -100,32 +102,56 @@ pub(super) fn parse(bytes: Bytes, limits: &ParseLimits) -> Result<Message, Parse
             };
             let first =
                 start_line(first_line).map_err(|(kind, at)| ParseError::new(kind, start + at))?.map(span);
-            return Ok(first.into_message(Head::new(bytes, start, end, entries, malformed)));
+            return Ok(first.into_message(Head::new(bytes, start, end, entries, lines)));
         }
         if entries.len() == limits.max_headers {
             return Err(ParseError::new(ParseErrorKind::TooManyHeaders, at));
         }
-        let (entry, next) = header_field(data, at);
+        if let Some((entry, next)) = plain_field(data, at) {
+            entries.push(entry);
+            at = next;
+            continue;
+        }
+        let (entry, line) = header_field(data, at);
         match entry {
             Some(entry) => entries.push(entry),
-            None => malformed = malformed.or(Some(at as u32)),
+            None => lines.malformed = lines.malformed.or(Some(at as u32)),
         }
-        at = next;
+        lines.are_plain &= line.is_plain;
+        at = line.next;
     }
     // The head ends with the bytes. Rare and harmless: completed, so that nothing later meets such a one.
     let end: &[u8] = if bytes.ends_with(b"\n") { b"\r\n" } else { b"\r\n\r\n" };
     parse([&bytes[..], end].concat().into(), &ParseLimits { max_message: usize::MAX, ..*limits })
 }
 
-/// The span of the line at `start` without its end, and where the next one starts.
-fn line(bytes: &[u8], start: usize) -> (Span, usize) {
+/// A line, or a header field that goes on for several.
+#[derive(Clone, Copy)]
+struct Line {
+    /// Without its end.
+    text: Span,
+    /// Where the next one starts.
+    next: usize,
+    /// One line of printable ASCII.
+    is_plain: bool,
+}
+
+/// The line whose rest is at `start`.
+#[inline]
+fn line(bytes: &[u8], start: usize) -> Line {
     let rest = bytes.get(start..).unwrap_or_default();
+    let printable = printable_len(rest);
+    // Nearly always that is all of it.
+    if let Some([b'\r', b'\n', ..]) = rest.get(printable..) {
+        let end = start + printable;
+        return Line { text: Span::new(start, end), next: end + 2, is_plain: true };
+    }
     match memchr::memchr(b'\n', rest) {
-        None => (Span::new(start, bytes.len()), bytes.len()),
+        None => Line { text: Span::new(start, bytes.len()), next: bytes.len(), is_plain: false },
         Some(len) => {
             let text = rest.get(..len).unwrap_or_default();
             let end = start + text.strip_suffix(b"\r").unwrap_or(text).len();
-            (Span::new(start, end), start + len + 1)
+            Line { text: Span::new(start, end), next: start + len + 1, is_plain: false }
         }
     }
 }
@@ -139,22 +165,45 @@ fn empty_line(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// `message-header = header-name HCOLON header-value`, with the lines that continue it (`LWS = [*WSP CRLF] 1*WSP`), and where the
-/// next one starts. `None` if it has no name.
-fn header_field(bytes: &[u8], start: usize) -> (Option<Entry>, usize) {
+/// A header field as nearly all are written, and where the next line starts: a usual name, a space at most, and a value of printable
+/// ASCII that neither goes on in the next line nor has spaces around it.
+#[inline]
+fn plain_field(bytes: &[u8], start: usize) -> Option<(Entry, usize)> {
+    let line = bytes.get(start..)?;
+    let name = usual_name(line)?;
+    let rest = line.get(name.value..)?;
+    let (value, behind) = rest.split_at_checked(printable_len(rest))?;
+    let (&[b'\r', b'\n'], next) = behind.split_first_chunk()? else { return None };
+    if matches!(next, [b' ' | b'\t', ..]) || value.first()? == &b' ' || value.last()? == &b' ' {
+        return None;
+    }
+    let value_start = start + name.value;
+    let entry = Entry {
+        id: name.id,
+        name: Span::new(start, start + name.len),
+        value: Span::new(value_start, value_start + value.len()),
+    };
+    Some((entry, bytes.len() - next.len()))
+}
+
+/// `message-header = header-name HCOLON header-value`, with the lines that continue it (`LWS = [*WSP CRLF] 1*WSP`). No entry if it has
+/// no name.
+#[inline(never)]
+fn header_field(bytes: &[u8], start: usize) -> (Option<Entry>, Line) {
     let rest = bytes.get(start..).unwrap_or_default();
     let name = usual_name(rest).or_else(|| any_name(rest));
-    let (mut value, mut next) = line(bytes, start + name.map_or(0, |name| name.value));
-    while let Some(b' ' | b'\t') = bytes.get(next) {
-        let (continuation, after) = line(bytes, next);
-        (value.end, next) = (continuation.end, after);
+    let mut value = line(bytes, start + name.map_or(0, |name| name.value));
+    while let Some(b' ' | b'\t') = bytes.get(value.next) {
+        let more = line(bytes, value.next);
+        value.text.end = more.text.end;
+        value = Line { next: more.next, is_plain: false, ..value };
     }
     let entry = name.map(|name| Entry {
         id: name.id,
         name: Span::new(start, start + name.len),
-        value: trimmed(bytes, value),
+        value: trimmed(bytes, value.text),
     });
-    (entry, next)
+    (entry, value)
 }
 
 /// A header field's name at the front of a line.
@@ -168,24 +217,11 @@ struct Name {
 
 /// One that is known, written in the usual way, and followed by its colon: then its bytes need no other look.
 fn usual_name(line: &[u8]) -> Option<Name> {
-    let len = colon(line)?;
+    // All usual names with their colons are shorter.
+    let len = find_byte(b':', line.get(..24).unwrap_or(line))?;
     let id = HeaderName::of_usual(line.get(..len)?)?;
     let value = if line.get(len + 1) == Some(&b' ') { len + 2 } else { len + 1 };
     Some(Name { id, len, value })
-}
-
-/// The first colon among the first 24 bytes, which hold all usual names with theirs. Eight bytes at a time: names are too short for
-/// `memchr`.
-fn colon(line: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 0xff;
-    let (words, _) = line.get(..24).unwrap_or(line).as_chunks::<8>();
-    let mut words = words.iter().zip([0, 8, 16]);
-    words.find_map(|(word, at)| {
-        // Zero where the colon is; the lowest bit that is left marks the first zero byte.
-        let bytes = u64::from_le_bytes(*word) ^ (ONES * b':' as u64);
-        let zeros = bytes.wrapping_sub(ONES) & !bytes & (ONES << 7);
-        (zeros != 0).then(|| at + zeros.trailing_zeros() as usize / 8)
-    })
 }
 
 /// Any other: `1*token HCOLON`, `HCOLON = *( SP / HTAB ) ":" SWS`.
@@ -300,7 +336,6 @@ fn odd_version(line: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn request(text: &str) -> Request {
         match Message::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap() {
@@ -373,13 +408,46 @@ mod tests {
         }
     }
 
-    proptest! {
-        #[test]
-        fn the_first_colon_of_whole_words_is_found(
-            line in prop::collection::vec(prop::sample::select(&b"aa:9;\xba\xb9\xbb\0\x01\xff\n"[..]), 0..40),
-        ) {
-            let words = line.get(..line.len().min(24) / 8 * 8).unwrap();
-            prop_assert_eq!(colon(&line), words.iter().position(|byte| *byte == b':'));
+    #[test]
+    fn a_head_is_plain_if_each_field_is_one_line_of_printable_ascii() {
+        let is_plain = |text: &str| request(text).head.is_plain();
+        let good = "OPTIONS sip:h SIP/2.0\r\nTo: <sip:a@h>\r\nX-Odd :x \r\nSubject: \r\n\r\n\x01\u{e9}";
+        assert!(is_plain(good));
+        for (from, to) in [
+            ("<sip", "\r\n <sip"),
+            ("<sip", "\u{e9}<sip"),
+            ("<sip", "\t<sip"),
+            ("<sip", "\x7f<sip"),
+            ("<sip", "\r<sip"),
+            ("sip:h", "sip:\u{e9}"),
+            ("a@h>\r\n", "a@h>\n"),
+            ("X-Odd", "\u{e9}"),
+        ] {
+            assert!(!is_plain(&good.replacen(from, to, 1)), "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn fields_are_found_and_counted_by_name_however_many_there_are() {
+        for before in [0, 1, 125, 126, 127, 128, 200] {
+            let text = format!(
+                "OPTIONS sip:h SIP/2.0\r\n{}Call-ID: i\r\nTo: a\r\nFrom: b\r\nTo: c\r\n\r\n",
+                "X: y\r\n".repeat(before)
+            );
+            let request = request(&text);
+            let fields = [HeaderName::CallId, HeaderName::To, HeaderName::From, HeaderName::Via];
+            assert_eq!(
+                fields.map(|name| request.value_of(name)),
+                [Some("i"), Some("a"), Some("b"), None],
+                "{before}"
+            );
+            assert_eq!(
+                fields.map(|name| request.head.repeats(name)),
+                [false, true, false, false],
+                "{before}"
+            );
+            assert_eq!(request.head.repeats(HeaderName::Other), before > 1);
+            assert_eq!(request.values(HeaderName::To).collect::<Vec<_>>(), ["a", "c"]);
         }
     }
 

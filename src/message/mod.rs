@@ -31,6 +31,7 @@ mod head;
 mod index;
 mod splices;
 mod validate;
+mod words;
 
 use crate::headers::Method;
 use crate::uri::{Uri, UriError};
@@ -133,6 +134,11 @@ impl Request {
     #[must_use]
     pub fn uri_str(&self) -> &str {
         self.head.str_at(self.uri)
+    }
+
+    /// Its bytes.
+    pub(crate) fn uri_bytes(&self) -> &[u8] {
+        self.head.bytes().get(self.uri.range()).unwrap_or_default()
     }
 
     /// The Request-URI.

@@ -2,7 +2,7 @@
 
 use super::context::Plan;
 use crate::headers::field::{MaxBreadth, Privacy};
-use crate::headers::{Auth, Decimal, HeaderName, NameAddr};
+use crate::headers::{Auth, HeaderName, NameAddr, push_decimal};
 use crate::message::{Edits, Request, Response};
 use crate::rng::Token;
 use crate::routing::{Hop, Source, Target, address_of, as_request_uri};
@@ -72,16 +72,16 @@ fn forward_by(
     let mut edits = Edits::new(request);
     // Step 3.
     let hops = request.max_forwards().ok().flatten().map_or(70, |hops| hops.saturating_sub(1));
-    edits.set(HeaderName::MaxForwards, Decimal::from(hops));
+    edits.set_with(HeaderName::MaxForwards, |text| push_decimal(text, hops.into()));
     // RFC 5393 5.3.3: "a single Max-Breadth header field value".
     if request.all(HeaderName::MaxBreadth).nth(1).is_some() {
         edits.remove_all(HeaderName::MaxBreadth).append(HeaderName::MaxBreadth, breadth);
     } else {
-        edits.set(HeaderName::MaxBreadth, breadth);
+        edits.set_with(HeaderName::MaxBreadth, |text| push_decimal(text, breadth.into()));
     }
     route(&mut edits, request, plan.drop_routes, target);
     // Step 8, with RFC 3581; the sender's own Via is stamped here (18.2.1).
-    edits.insert_first(HeaderName::Via, local.via(&branch));
+    edits.insert_first_with(HeaderName::Via, |text| local.via(&branch).push_to(text));
     if let Ok(via) = request.top_via()
         && let Cow::Owned(stamped) = via.stamped(source.address)
     {
@@ -104,7 +104,7 @@ fn forward_by(
     if plan.path {
         let token = if is_flow(request) { ctx.flows.token_of(source) } else { None };
         let uri = local.uri(false).with_token(token.as_deref()).outbound();
-        edits.insert_first(HeaderName::Path, format_args!("<{uri}>"));
+        edits.insert_first_with(HeaderName::Path, |text| uri.push_bracketed(text));
     }
     let address = local.remote.unwrap_or(target.address);
     Some(Forwarded { branch, bytes: edits.finish(), peer: Peer { flow, address }, is_switched: false })
@@ -127,17 +127,17 @@ fn record_route(
     let inner = inner.filter(is_other);
     let outer_token = if inner.is_none() { callee.or(caller) } else { callee };
     let outer = outer.uri(is_sips).with_token(outer_token);
-    edits.insert_first(HeaderName::RecordRoute, format_args!("<{outer}>"));
+    edits.insert_first_with(HeaderName::RecordRoute, |text| outer.push_bracketed(text));
     if let Some(inner) = inner {
         let inner = inner.uri(is_sips).with_token(caller);
-        edits.insert_first(HeaderName::RecordRoute, format_args!("<{inner}>"));
+        edits.insert_first_with(HeaderName::RecordRoute, |text| inner.push_bracketed(text));
     }
 }
 
 /// Whether a REGISTER is for a flow that comes straight to us: "The edge proxy can determine if it is the first hop by examining the
 /// Via header field" (RFC 5626 5.1).
 fn is_flow(request: &Request) -> bool {
-    let is_first_hop = request.vias().nth(1).is_none();
+    let is_first_hop = !request.has_several(HeaderName::Via);
     let mut contacts = request.contacts().flatten();
     is_first_hop
         && contacts.any(|contact| contact.address().is_some_and(|address| address.reg_id().is_some()))
@@ -145,7 +145,7 @@ fn is_flow(request: &Request) -> bool {
 
 /// The token of the caller's flow, if the caller asks by `ob` for later requests to come by it (RFC 5626 4.3, 5.3.2).
 fn caller_flow(flows: &Flows, request: &Request, source: Peer, plan: &Plan) -> Option<String> {
-    let is_first_hop = plan.source == Source::User && request.vias().nth(1).is_none();
+    let is_first_hop = plan.source == Source::User && !request.has_several(HeaderName::Via);
     let contact = request.contact().ok().flatten().filter(|_| is_first_hop)?;
     contact.address()?.uri.param("ob")?;
     flows.token_of(source)
@@ -153,8 +153,8 @@ fn caller_flow(flows: &Flows, request: &Request, source: Peer, plan: &Plan) -> O
 
 /// Whether the request goes out with a `sips:` URI.
 fn is_sips(request: &Request, target: &Target) -> bool {
-    let uri = target.uri.as_deref().unwrap_or_else(|| request.uri_str());
-    uri.as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
+    let uri = target.uri.as_deref().map_or_else(|| request.uri_bytes(), str::as_bytes);
+    uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
 }
 
 /// Request-URI and Route (16.6 steps 2 and 6). `left_behind`: how many Routes do not go along, by 16.4 or because they lead to
@@ -232,7 +232,9 @@ pub(super) fn upstream_response_with<'a>(
     others: impl Iterator<Item = &'a Response>,
 ) -> Option<Bytes> {
     // Its Vias have been read (RFC 3261 16.7 step 2), or it would not be here.
-    response.values(HeaderName::Via).nth(1)?;
+    if !response.has_several(HeaderName::Via) {
+        return None;
+    }
     let mut edits = Edits::new(response);
     edits.remove_values(HeaderName::Via, 1);
     for other in others {
@@ -252,17 +254,17 @@ pub(crate) fn loop_hash(request: &Request, source: Source) -> Token {
     let mut hash = SipHasher13::new();
     hash.write_u8(source as u8);
     hash.write_u32(request.cseq().map_or(0, |cseq| cseq.number));
-    let mut part = |text: &str| {
+    let mut part = |text: &[u8]| {
         hash.write_usize(text.len());
-        hash.write(text.as_bytes());
+        hash.write(text);
     };
-    part(request.uri_str());
-    part(request.from_tag().unwrap_or_default());
-    part(request.to_tag().unwrap_or_default());
-    part(request.call_id().unwrap_or_default());
+    part(request.uri_bytes());
+    part(request.from_tag().unwrap_or_default().as_bytes());
+    part(request.to_tag().unwrap_or_default().as_bytes());
+    part(request.first(HeaderName::CallId).map(|header| header.value_bytes()).unwrap_or_default());
     for name in [HeaderName::Route, HeaderName::ProxyRequire] {
         for header in request.all(name) {
-            part(header.value());
+            part(header.value_bytes());
         }
     }
     Token::of(hash.finish())

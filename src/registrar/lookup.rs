@@ -102,10 +102,9 @@ impl<'a> View<'a> {
             return Some(binding);
         }
         let table = &self.registrar.table;
-        let in_place = || {
-            let bindings = table.at_uri(uri).take(MAX_CANDIDATES).map(|row| &row.binding);
-            bindings.filter(|binding| self.sees(binding))
-        };
+        let in_place = table.at_uri(uri).take(MAX_CANDIDATES).map(|row| &row.binding);
+        let in_place: Vec<&'a Binding> = in_place.filter(|binding| self.sees(binding)).collect();
+        let in_place = || in_place.iter().copied();
         let is_equivalent = |binding: &&Binding| binding.contact().equivalent(uri);
         let proven = in_place().filter(is_proven).find(is_equivalent).or_else(|| in_place().find(is_proven));
         if proven.is_some() || address.is_some_and(|address| self.registrar.infrastructure.contains(&address))
@@ -225,12 +224,10 @@ impl<'a> View<'a> {
     }
 
     fn at_host(&self, host: Host<'_>, port: u16) -> Option<&'a Binding> {
-        let there = || {
-            let rows = self.registrar.table.at_host(host, port).take(MAX_CANDIDATES);
-            rows.filter(|row| self.sees(&row.binding))
-        };
-        let proven = there().filter(|row| is_proven(&&row.binding)).min_by_key(|row| row.serial);
-        proven.or_else(|| there().min_by_key(|row| row.serial)).map(|row| &row.binding)
+        let there = self.registrar.table.at_host(host, port).take(MAX_CANDIDATES);
+        let there = there.filter(|row| self.sees(&row.binding));
+        // Proven ones first.
+        there.min_by_key(|row| (!is_proven(&&row.binding), row.serial)).map(|row| &row.binding)
     }
 
     /// Whether a request with `from` in its From, sent by `source`, is of a registered user: by the address of record, by

@@ -8,7 +8,7 @@ use crate::headers::{Contact, HeaderName, NameAddr, delta_seconds};
 use crate::message::{Essentials, Request};
 use crate::time::Instant;
 use crate::transport::Peer;
-use crate::uri::{AorKey, HomeHosts, Host, Scheme, Uri};
+use crate::uri::{AorKey, Class, HomeHosts, Host, Scheme, Uri};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -95,8 +95,8 @@ impl Asked<'_> {
     /// Whether it stands for many (RFC 6140).
     fn is_bulk(&self) -> bool {
         // A look at the letters comes first: nearly all have parameters, and none of them is it.
-        let params = self.uri.params_str().as_bytes();
-        memchr::memchr3(b'b', b'B', b'%', params).is_some() && self.uri.param("bnc").is_some()
+        static LETTERS: Class = Class::of(b"bB%");
+        LETTERS.find(self.uri.params_str().as_bytes()).is_some() && self.uri.param("bnc").is_some()
     }
 
     /// Whether `binding` says to be of the same device.
@@ -151,7 +151,7 @@ impl<'m> Register<'m> {
         max_contacts: usize,
         has_flows: impl FnMut() -> Result<bool, Refusal>,
     ) -> Result<Self, Refusal> {
-        let to = read.to.as_ref().map_err(|error| *error)?.uri;
+        let to = read.to()?.uri;
         // RFC 3261 10.3 step 5.
         if !to.is_sip() && to.scheme() != Scheme::Tel {
             return Err(Refusal::NoSuchUser);
@@ -160,8 +160,8 @@ impl<'m> Register<'m> {
         let register = Self {
             key,
             aor: address_of_record(&to).ok_or(Refusal::NoSuchUser)?,
-            call_id: read.call_id?,
-            cseq: read.cseq?.number,
+            call_id: read.call_id()?,
+            cseq: read.cseq()?.number,
             from,
             contacts: Contacts::read(request, read, max_contacts, has_flows)?,
             path: if read.has(HeaderName::Path) { path(request)? } else { "".into() },
@@ -305,7 +305,7 @@ impl<'m> Asked<'m> {
     fn of(address: &NameAddr<'m>, expires: Option<Duration>) -> Self {
         let mut asked = Self { uri: address.uri, expires, q: 1000, instance: None, reg_id: None };
         for (name, value) in address.params.iter() {
-            if name.eq_ignore_ascii_case("expires") {
+            if name == "expires" || name.eq_ignore_ascii_case("expires") {
                 // RFC 3261 10.3 step 7: the contact's own parameter counts before the header field.
                 let seconds = value.map(|seconds| delta_seconds(seconds).unwrap_or(Duration::from_hours(1)));
                 asked.expires = seconds.or(expires);

@@ -30,7 +30,7 @@ fn past_lost_flow(query: &Query<'_>, view: &View<'_>) -> Decision {
     let mut reasons = Reasons::from([Reason::FlowGone]);
     let target = query.request.uri().ok().and_then(|uri| known_target(view, &uri, &mut reasons));
     match target {
-        Some(target) => forward(target, Step::RouteSet, reasons, own_routes(query.request, view)),
+        Some(target) => forward(target, Step::RouteSet, reasons, own_routes(query.request, view).0),
         None => flow::gone(),
     }
 }
@@ -40,8 +40,7 @@ fn follow(query: &Query<'_>, view: &View<'_>, is_dead: bool) -> Decision {
     let Ok(uri) = query.request.uri() else {
         return answer(400, Step::NoRoute, Reasons::default());
     };
-    let own = own_routes(query.request, view);
-    let next = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
+    let (own, next) = own_routes(query.request, view);
     match next {
         Some(route) => by_route(query, view, &uri, &route, own, is_dead),
         None => by_remote_target(query, view, &uri, own, is_dead),

@@ -20,7 +20,7 @@ pub(super) fn decide(query: &Query<'_>, view: &View<'_>) -> ByToken {
     if !query.request.all(HeaderName::Route).any(|route| FlowTokens::may_be_in(route.value())) {
         return ByToken::Silent;
     }
-    let own = own_routes(query.request, view);
+    let (own, _) = own_routes(query.request, view);
     for route in query.request.addresses(HeaderName::Route).take(own).flatten() {
         let Some(token) = route.uri.user().filter(|user| FlowTokens::is_token(user)) else {
             continue;

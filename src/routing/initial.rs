@@ -120,8 +120,7 @@ const fn status_of_ours(method: Method) -> Option<u16> {
 /// A Route (RFC 3261 16.6 step 7) or `maddr` (16.5) by which one of the branch asks for a host that phones have registered from is
 /// followed as it stands. What else they lead to is the proxy's to follow, or out of reach without it.
 fn next_door(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, reasons: &mut Reasons) -> Option<Decision> {
-    let own = own_routes(query.request, view);
-    let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
+    let (own, route) = own_routes(query.request, view);
     let (next, reason) = match &route {
         Some(route) => (&route.uri, Reason::RouteLeadsThere),
         None => (Some(uri).filter(|uri| uri.param("maddr").is_some())?, Reason::NamesAddress),
@@ -235,7 +234,7 @@ pub(super) fn to_proxies(query: &Query<'_>, view: &View<'_>, reasons: Reasons) -
     let Ok(uri) = query.request.uri() else {
         return decision(Outcome::Answer(400), Step::NoRoute, reasons, 0);
     };
-    let own = own_routes(query.request, view);
+    let (own, _) = own_routes(query.request, view);
     let groups = proxies(query, view, &uri);
     if groups.is_empty() {
         return decision(Outcome::Answer(480), Step::NoRoute, reasons, 0);
@@ -264,8 +263,7 @@ fn from_proxy(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>, mut reasons: Re
     if let Some(decided) = table::look_up(query, view, uri, &mut reasons) {
         return decided;
     }
-    let own = own_routes(query.request, view);
-    let route = query.request.addresses(HeaderName::Route).nth(own).and_then(Result::ok);
+    let (own, route) = own_routes(query.request, view);
     if let Some((route, address)) = route.and_then(|route| Some((route.uri, address_of(&route.uri)?))) {
         reasons.push(Reason::RouteLeadsThere);
         let target = view.target_at(&route, address);

@@ -17,7 +17,7 @@ mod trust;
 
 use crate::config::{self, Config, Trust};
 use crate::dialplan::Number;
-use crate::headers::{HeaderName, Method};
+use crate::headers::{HeaderName, Method, NameAddr};
 use crate::message::Request;
 use crate::mode::State;
 use crate::registrar;
@@ -243,10 +243,17 @@ pub fn decide_register(query: &Query<'_>, view: &View<'_>) -> Decision {
     initial::to_proxies(query, view, Reasons::default())
 }
 
-/// How many Route values from the top are ours (RFC 3261 16.4). More than one where we record-routed a request twice.
-fn own_routes(request: &Request, view: &View<'_>) -> usize {
-    let own = |uri: &Uri<'_>| view.is_own(uri);
-    request.addresses(HeaderName::Route).take_while(|route| route.is_ok_and(|route| own(&route.uri))).count()
+/// How many Route values from the top are ours (RFC 3261 16.4), and the one below them. More than one where we record-routed a request
+/// twice.
+fn own_routes<'r>(request: &'r Request, view: &View<'_>) -> (usize, Option<NameAddr<'r>>) {
+    let mut own = 0;
+    for route in request.addresses(HeaderName::Route) {
+        match route {
+            Ok(route) if view.is_own(&route.uri) => own += 1,
+            next => return (own, next.ok()),
+        }
+    }
+    (own, None)
 }
 
 #[cfg(test)]

@@ -218,7 +218,7 @@ fn at_host(uri: &Uri<'_>, other: &Uri<'_>) -> Box<str> {
 
 /// `uri` as a Request-URI may be: without header fields and without `method` (RFC 3261 16.6 step 2; 19.1.1, table 1).
 pub(crate) fn as_request_uri(uri: &Uri<'_>) -> Box<str> {
-    let mut text = uri.to_string();
+    let mut text = uri.as_str().to_owned();
     if uri.is_sip() && !(uri.params_str().is_empty() && uri.headers_str().is_empty()) {
         let end = text.len().saturating_sub(uri.params_str().len() + uri.headers_str().len());
         text.truncate(end);

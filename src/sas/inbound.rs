@@ -58,7 +58,7 @@ impl Sas {
     fn on_request(&mut self, request: Request, from: Peer, out: &mut Actions) {
         let read = Essentials::of(&request);
         // Without a Via there is nobody to answer.
-        let Ok(via) = &read.via else {
+        let Ok(via) = read.via() else {
             return self.on_dropped(from, out);
         };
         if self.is_ignored(&request) {
@@ -273,7 +273,7 @@ impl Sas {
     /// RFC 3261 26.2.2: what asks for TLS on each hop gets it or goes nowhere. Without a flow that has it, `sips` is no scheme of ours;
     /// but an emergency call goes, and so does what belongs to a call that is up.
     fn lacks_tls(&self, request: &Request, read: &Essentials<'_>) -> bool {
-        let is_sips = read.uri.is_ok_and(|uri| uri.scheme() == Scheme::Sips);
+        let is_sips = read.uri.as_ref().is_ok_and(|uri| uri.scheme() == Scheme::Sips);
         let is_open = || !request.is_in_dialog() && !self.is_emergency_call(request);
         is_sips && is_open() && !self.world.flows.offers_tls()
     }
@@ -393,15 +393,15 @@ impl Sas {
             via.sent_by.socket_addr(5060).is_some_and(|sent_by| self.world.flows.is_local(sent_by))
         });
         // Whatever answers a probe is there (`sas.md` 3.1).
-        let is_sound = own_via && response.validate_below(true).is_ok();
-        if !is_sound && super::watch::probe_of(response).is_none() {
+        let cseq = if own_via { response.validate_below(via.as_ref()).ok() } else { None };
+        if cseq.is_none() && super::watch::probe_of(response).is_none() {
             return self.on_dropped(from, out);
         }
         // A refusal counts once all that ring for this passage have refused (RFC 3261 16.7 step 5).
         if response.status() < 300 {
             self.pass_by_dead_proxy(response, passages, from, out);
         }
-        match self.transactions.on_response(&mut self.world.ctx(out), response, via.as_ref()) {
+        match self.transactions.on_response(&mut self.world.ctx(out), response, via.as_ref(), cseq) {
             ResponseMatch::Absorbed => {}
             ResponseMatch::Pass(client, None) => {
                 if self.homecoming.awaits(client) {

@@ -55,7 +55,7 @@ impl Sas {
         from: Peer,
         out: &mut Actions,
     ) {
-        let via = read.via.as_ref().ok();
+        let via = read.via().ok();
         let arrived = self.transactions.on_repeatable(&mut self.world.ctx(out), request, via, from);
         let Some(arrived) = arrived else { return };
         let tag = self.transactions.tag_of(&arrived);
@@ -94,7 +94,7 @@ impl Sas {
     ) {
         let (status, response) = match self.admit(request, from, Source::User) {
             Ok(pass) => {
-                let tag = self.transactions.stateless_tag_by(request, read.via.as_ref().ok());
+                let tag = self.transactions.stateless_tag_by(request, read.via().ok());
                 self.register_here(request, read, from, Service::Register(Home::LocalOnly), tag, pass, out)
             }
             Err(away) => away.told(request, out),
@@ -186,7 +186,7 @@ impl Sas {
     /// RFC 3261 10.3 step 5: an address of record that is none of the domain that is asked, which is ours. Only where the site says
     /// which domains are: without, phones are served by whatever name they know us.
     fn check_domain(&self, read: &Essentials<'_>) -> Result<(), Fault> {
-        let (Ok(domain), Ok(to)) = (&read.uri, &read.to) else {
+        let (Ok(domain), Ok(to)) = (&read.uri, read.to()) else {
             return Ok(());
         };
         if self.world.config.domains.is_empty() {

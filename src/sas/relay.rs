@@ -131,11 +131,12 @@ impl Sas {
     }
 
     fn patience(&self, request: &Request, step: Step) -> Patience {
-        let lost_dialog = self.lost_dialog_patience(request, step);
+        let (sas, is_in_dialog) = (&self.world.config.sas, request.is_in_dialog());
+        let unsure = request.method() == Method::Bye || step == Step::RequestUri;
+        let may_be_lost = is_in_dialog && unsure && self.mode.state() == State::Emergency;
+        let lost_dialog = may_be_lost.then_some(LOST_DIALOG_PATIENCE);
         // A request in a dialog with a gateway has no other gateway to go to.
-        let gateway =
-            if request.is_in_dialog() { lost_dialog } else { Some(self.world.config.sas.gateway_patience) };
-        let sas = &self.world.config.sas;
+        let gateway = if is_in_dialog { lost_dialog } else { Some(sas.gateway_patience) };
         Patience {
             proxy: self.mode.patience(),
             swap: Some(span_of_sends(request.method(), self.world.config.proxy_set.hot_swap_retransmissions)),
@@ -144,12 +145,6 @@ impl Sas {
             phone: Some(sas.phone_patience),
             ring: Some(sas.ring_time),
         }
-    }
-
-    fn lost_dialog_patience(&self, request: &Request, step: Step) -> Option<Duration> {
-        let unsure = request.method() == Method::Bye || step == Step::RequestUri;
-        let applies = self.mode.state() == State::Emergency && request.is_in_dialog() && unsure;
-        applies.then_some(LOST_DIALOG_PATIENCE)
     }
 
     pub(super) fn query<'a>(

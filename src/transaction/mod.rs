@@ -17,7 +17,7 @@ mod server;
 mod way;
 
 use crate::config::Config;
-use crate::headers::{Method, Via};
+use crate::headers::{CSeq, Method, Via};
 use crate::message::{Message, ParseLimits, Request, Response};
 use crate::rng::Token;
 use crate::time::{Instant, TimerId, Timers};
@@ -412,14 +412,15 @@ impl Transactions {
         client.is_some_and(|client| !client.machine.is_completed())
     }
 
-    /// Matches a response with its topmost `via`, by that one's branch and its CSeq's method (RFC 3261 17.1.3).
+    /// Matches a response with its topmost `via` and its `cseq`, by the branch and the method (RFC 3261 17.1.3).
     pub(crate) fn on_response(
         &mut self,
         ctx: &mut Ctx<'_>,
         response: &Response,
         via: Option<&Via<'_>>,
+        cseq: Option<CSeq<'_>>,
     ) -> ResponseMatch {
-        let (Some(via), Ok(cseq)) = (via, response.cseq()) else {
+        let (Some(via), Some(cseq)) = (via, cseq) else {
             return ResponseMatch::Stray;
         };
         let key = self.hasher.client_key(via.branch().unwrap_or_default(), cseq.method);

@@ -92,7 +92,8 @@ impl Rig {
             "SIP/2.0 {status} x\r\nVia: SIP/2.0/UDP us;branch=z9hG4bKours\r\nTo: <sip:b@h>;tag=2\r\nCSeq: 1 {name}\r\n\r\n"
         );
         let Ok(Message::Response(response)) = Message::parse(text) else { panic!("a response") };
-        self.with(|t, ctx| t.on_response(ctx, &response, response.top_via().ok().as_ref()))
+        let (via, cseq) = (response.top_via().ok(), response.cseq().ok());
+        self.with(|t, ctx| t.on_response(ctx, &response, via.as_ref(), cseq))
     }
 
     /// Lets time run until `end` by the table's own deadlines; gives when it sent something, and what went unanswered.

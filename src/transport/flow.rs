@@ -1,8 +1,8 @@
 //! A flow: a way to send and receive.
 
-use crate::headers::Decimal;
+use crate::headers::push_address;
 pub use crate::uri::Transport;
-use std::fmt::{self, Display as _};
+use std::fmt;
 use std::net::SocketAddr;
 
 /// Names a flow. Whoever opens it chooses the name and never uses it again for another flow, so that an event that comes late
@@ -70,30 +70,26 @@ pub(crate) struct OwnVia<'a> {
     branch: &'a str,
 }
 
-impl fmt::Display for OwnVia<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl OwnVia<'_> {
+    /// Writes it behind `text`: it goes into each request that we forward, and formatting takes several times as long.
+    pub(crate) fn push_to(&self, text: &mut String) {
         let Flow { transport, local, .. } = self.flow;
-        let rport = if transport.is_reliable() { "" } else { ";rport" };
         for part in ["SIP/2.0/", transport.via_name(), " "] {
-            f.write_str(part)?;
+            text.push_str(part);
         }
-        write_address(f, local)?;
-        [";branch=", self.branch, rport].into_iter().try_for_each(|part| f.write_str(part))
+        push_address(text, local);
+        for part in [";branch=", self.branch, if transport.is_reliable() { "" } else { ";rport" }] {
+            text.push_str(part);
+        }
     }
 }
 
-/// `address` as [`fmt::Display`] has it, in fewer steps: it goes into each request that we forward, three times.
-fn write_address(f: &mut fmt::Formatter<'_>, address: SocketAddr) -> fmt::Result {
-    let SocketAddr::V4(v4) = address else {
-        return write!(f, "{address}");
-    };
-    let [a, b, c, d] = v4.ip().octets();
-    Decimal::from(a).fmt(f)?;
-    for (mark, number) in [(".", b.into()), (".", c.into()), (".", d.into()), (":", v4.port())] {
-        f.write_str(mark)?;
-        Decimal::from(number).fmt(f)?;
+impl fmt::Display for OwnVia<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.push_to(&mut text);
+        f.write_str(&text)
     }
-    Ok(())
 }
 
 /// Our own address as a URI, with `lr`.
@@ -117,9 +113,16 @@ impl<'t> OwnUri<'t> {
     }
 }
 
-impl fmt::Display for OwnUri<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.is_sips { "sips" } else { "sip" };
+impl OwnUri<'_> {
+    /// Writes it behind `text` in angle brackets, as Record-Route and Path have it.
+    pub(crate) fn push_bracketed(&self, text: &mut String) {
+        text.push('<');
+        self.push_to(text);
+        text.push('>');
+    }
+
+    fn push_to(&self, text: &mut String) {
+        let scheme = if self.is_sips { "sips:" } else { "sip:" };
         let transport = match self.flow.transport {
             Transport::Udp => "",
             Transport::Tls if self.is_sips => "",
@@ -128,15 +131,22 @@ impl fmt::Display for OwnUri<'_> {
             // RFC 7118 5.2.2: one name for both.
             Transport::Ws | Transport::Wss => ";transport=ws",
         };
-        f.write_str(scheme)?;
-        f.write_str(":")?;
+        text.push_str(scheme);
         if let Some(token) = self.token {
-            f.write_str(token)?;
-            f.write_str("@")?;
+            text.push_str(token);
+            text.push('@');
         }
-        write_address(f, self.flow.local)?;
-        f.write_str(transport)?;
-        f.write_str(if self.is_outbound { ";lr;ob" } else { ";lr" })
+        push_address(text, self.flow.local);
+        text.push_str(transport);
+        text.push_str(if self.is_outbound { ";lr;ob" } else { ";lr" });
+    }
+}
+
+impl fmt::Display for OwnUri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.push_to(&mut text);
+        f.write_str(&text)
     }
 }
 

@@ -55,12 +55,12 @@ impl Class {
     fn until(&self, bytes: &[u8], wanted: bool) -> usize {
         let (fours, rest) = bytes.as_chunks::<4>();
         let is_wanted = |byte: &u8| self.has(*byte) == wanted;
-        let skipped =
-            fours.iter().position(|four| four.iter().fold(false, |any, byte| any | is_wanted(byte)));
-        match skipped.map(|at| (at, fours.get(at))) {
-            Some((at, Some(four))) => at * 4 + four.iter().position(is_wanted).unwrap_or(0),
-            _ => fours.len() * 4 + rest.iter().position(is_wanted).unwrap_or(rest.len()),
+        for (n, four) in fours.iter().enumerate() {
+            if let Some(at) = four.iter().position(is_wanted) {
+                return n * 4 + at;
+            }
         }
+        fours.len() * 4 + rest.iter().position(is_wanted).unwrap_or(rest.len())
     }
 
     /// Whether `byte` is a member.

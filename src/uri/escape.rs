@@ -144,6 +144,12 @@ impl Iterator for Unescaped<'_> {
 
 /// Whether `text` says `name`, with or without escapes and in whatever case.
 pub(super) fn says(text: &str, name: &str) -> bool {
+    if text.eq_ignore_ascii_case(name) {
+        return true;
+    }
+    if !text.bytes().any(|byte| byte == b'%') {
+        return false;
+    }
     let folded = Unescaped::new(text.as_bytes()).map(|unit| unit.byte.to_ascii_lowercase());
     text.len() >= name.len() && folded.eq(name.bytes().map(|byte| byte.to_ascii_lowercase()))
 }

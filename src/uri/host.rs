@@ -117,32 +117,29 @@ fn name(bytes: &[u8]) -> Option<usize> {
 /// `IPv4address = 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT` at the front of `bytes`, and its length. Each number goes to 255 and has
 /// no needless zeros, which some read as octal. None if it is the front of a name.
 fn v4(bytes: &[u8]) -> Option<(Ipv4Addr, usize)> {
-    let digit =
-        |at: usize| bytes.get(at).map(|byte| u32::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);
-    let (mut address, mut at) = (0, 0);
-    for index in 0..4 {
-        if index > 0 {
-            if bytes.get(at) != Some(&b'.') {
-                return None;
-            }
-            at += 1;
-        }
-        let mut octet = digit(at)?;
-        at += 1;
-        // Behind a zero nothing but the end is left, and behind three digits too.
-        let more = if octet == 0 { 0 } else { 2 };
-        for _ in 0..more {
-            let Some(digit) = digit(at) else { break };
-            octet = octet * 10 + digit;
-            at += 1;
-        }
-        if octet > 255 {
-            return None;
-        }
-        address = address << 8 | octet;
+    let (mut address, mut rest) = octet(bytes)?;
+    for _ in 0..3 {
+        let (next, behind) = octet(rest.strip_prefix(b".")?)?;
+        (address, rest) = (address << 8 | next, behind);
     }
-    let is_end = !bytes.get(at).is_some_and(|&byte| WORD.has(byte) || matches!(byte, b'-' | b'.'));
-    is_end.then(|| (Ipv4Addr::from_bits(address), at))
+    let is_end = !rest.first().is_some_and(|&byte| WORD.has(byte) || matches!(byte, b'-' | b'.'));
+    is_end.then(|| (Ipv4Addr::from_bits(address), bytes.len() - rest.len()))
+}
+
+/// One of its numbers, and what stands behind it.
+#[inline]
+fn octet(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let digit = |bytes: &[u8]| bytes.first().map(|byte| u32::from(byte.wrapping_sub(b'0')));
+    let mut octet = digit(bytes).filter(|digit| *digit < 10)?;
+    let mut rest = bytes.get(1..)?;
+    // Behind a zero nothing but the end is left, and behind three digits too.
+    let more = if octet == 0 { 0 } else { 2 };
+    for _ in 0..more {
+        let Some(digit @ ..10) = digit(rest) else { break };
+        octet = octet * 10 + digit;
+        rest = rest.get(1..)?;
+    }
+    (octet <= 255).then_some((octet, rest))
 }
 
 /// What stands anywhere in a label.

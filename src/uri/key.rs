@@ -25,7 +25,7 @@ impl AorKey {
     /// The text of that key: nearly always it stands in the URI as it is.
     pub(crate) fn text<'u>(uri: &Uri<'u>, home: &HomeHosts) -> Option<Cow<'u, str>> {
         let written = uri.user()?;
-        let is_plain = memchr::memchr2(b'%', b'@', written.as_bytes()).is_none();
+        let is_plain = !written.bytes().any(|byte| matches!(byte, b'%' | b'@'));
         if is_plain
             && uri.is_sip()
             && uri.params_str().is_empty()
@@ -77,7 +77,8 @@ impl AorKey {
 
 /// The user part of a key's text.
 pub(crate) fn user_of(key: &str) -> &str {
-    key.rsplit_once('@').map_or(key, |(user, _)| user)
+    let at = key.bytes().rposition(|byte| byte == b'@');
+    at.and_then(|at| key.get(..at)).unwrap_or(key)
 }
 
 impl fmt::Debug for AorKey {

@@ -84,6 +84,7 @@ pub enum Scheme<'a> {
 pub(crate) struct Layout {
     /// End of the scheme, at the colon.
     scheme: u16,
+    scheme_kind: SchemeKind,
     /// User, without password: start is always `scheme + 1`.
     user_end: u16,
     /// Password between these, if `password_end > user_end`.
@@ -96,6 +97,35 @@ pub(crate) struct Layout {
     params: u16,
     /// Start of `?headers`, which end with the text.
     headers: u16,
+}
+
+/// Which scheme it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum SchemeKind {
+    Sip,
+    Sips,
+    Tel,
+    #[default]
+    Other,
+}
+
+impl SchemeKind {
+    /// That of `name`, in any case.
+    const fn of(name: &[u8]) -> Self {
+        if name.eq_ignore_ascii_case(b"sip") {
+            Self::Sip
+        } else if name.eq_ignore_ascii_case(b"sips") {
+            Self::Sips
+        } else if name.eq_ignore_ascii_case(b"tel") {
+            Self::Tel
+        } else {
+            Self::Other
+        }
+    }
+
+    const fn is_sip(self) -> bool {
+        matches!(self, Self::Sip | Self::Sips)
+    }
 }
 
 /// What is known of the host's text, so that nothing is read twice.
@@ -156,22 +186,18 @@ impl<'a> Uri<'a> {
     /// The scheme.
     #[must_use]
     pub fn scheme(&self) -> Scheme<'a> {
-        let name = self.slice(0, self.layout.scheme);
-        if name == "sip" || name.eq_ignore_ascii_case("sip") {
-            Scheme::Sip
-        } else if name.eq_ignore_ascii_case("sips") {
-            Scheme::Sips
-        } else if name.eq_ignore_ascii_case("tel") {
-            Scheme::Tel
-        } else {
-            Scheme::Other(name)
+        match self.layout.scheme_kind {
+            SchemeKind::Sip => Scheme::Sip,
+            SchemeKind::Sips => Scheme::Sips,
+            SchemeKind::Tel => Scheme::Tel,
+            SchemeKind::Other => Scheme::Other(self.slice(0, self.layout.scheme)),
         }
     }
 
     /// Whether the scheme is `sip` or `sips`.
     #[must_use]
-    pub fn is_sip(&self) -> bool {
-        matches!(self.scheme(), Scheme::Sip | Scheme::Sips)
+    pub const fn is_sip(&self) -> bool {
+        self.layout.scheme_kind.is_sip()
     }
 
     /// The user part as written, without password; for `tel` the number. `None` if there is none.
@@ -210,9 +236,10 @@ impl<'a> Uri<'a> {
     #[must_use]
     pub fn is_user_phone(&self) -> bool {
         let mut params = self.params();
-        params.any(|(name, kind)| {
-            escape::says(name, "user") && kind.is_some_and(|kind| escape::says(kind, "phone"))
-        })
+        self.has_params()
+            && params.any(|(name, kind)| {
+                escape::says(name, "user") && kind.is_some_and(|kind| escape::says(kind, "phone"))
+            })
     }
 
     /// Whether it names emergency services: `urn:service:sos`, or one kind of them, such as `urn:service:sos.fire` (RFC 5031 4.2),
@@ -278,6 +305,10 @@ impl<'a> Uri<'a> {
         self.slice(self.layout.params, self.layout.headers)
     }
 
+    const fn has_params(&self) -> bool {
+        self.layout.params < self.layout.headers
+    }
+
     /// The parameters: name, and value if it has one.
     pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
         split_params(self.params_str())
@@ -286,7 +317,7 @@ impl<'a> Uri<'a> {
     /// The parameter `name` (neither case nor escapes in it matter): `Some(None)` if it stands there without a value.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<Option<&'a str>> {
-        if self.layout.params == self.layout.headers {
+        if !self.has_params() {
             return None;
         }
         self.params().find(|(candidate, _)| escape::says(candidate, name)).map(|(_, value)| value)
@@ -325,10 +356,24 @@ impl<'a> Uri<'a> {
 
 /// The parameters behind the first `;`, empty ones left out.
 fn split_params(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    text.split(';').skip(1).filter(|param| !param.is_empty()).map(|param| match param.split_once('=') {
-        Some((name, value)) => (name, Some(value)),
-        None => (param, None),
+    let mut rest = split_at_byte(text, b';').1;
+    std::iter::from_fn(move || {
+        loop {
+            let (param, behind) = split_at_byte(rest?, b';');
+            rest = behind;
+            if !param.is_empty() {
+                return Some(split_at_byte(param, b'='));
+            }
+        }
     })
+}
+
+/// What stands before and behind the first `byte`. These texts are too short for `memchr`.
+fn split_at_byte(text: &str, byte: u8) -> (&str, Option<&str>) {
+    match text.bytes().position(|other| other == byte) {
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+        None => (text, None),
+    }
 }
 
 impl fmt::Debug for Uri<'_> {

@@ -1,7 +1,7 @@
 //! Finding the parts of a URI (RFC 3261 25.1).
 
 use super::class::{CONTROL, Class};
-use super::{Host, HostKind, HostPort, Layout, UriError, UriErrorKind, escape};
+use super::{Host, HostKind, HostPort, Layout, SchemeKind, UriError, UriErrorKind, escape};
 
 /// The parts of `text`.
 pub(super) fn parse(text: &str) -> Result<Layout, UriError> {
@@ -9,17 +9,17 @@ pub(super) fn parse(text: &str) -> Result<Layout, UriError> {
     if text.len() > usize::from(u16::MAX) {
         return fail(UriErrorKind::TooLong, usize::from(u16::MAX));
     }
-    let Some((colon, is_sip)) = scheme_of(text.as_bytes()) else {
+    let Some(scheme) = scheme_of(text.as_bytes()) else {
         return fail(UriErrorKind::Scheme, 0);
     };
-    if is_sip { parse_sip(text, colon) } else { parse_opaque(text, colon) }
+    if scheme.1.is_sip() { parse_sip(text, scheme) } else { parse_opaque(text, scheme) }
 }
 
-/// Where the scheme ends, and whether it is `sip` or `sips`.
-fn scheme_of(bytes: &[u8]) -> Option<(usize, bool)> {
+/// Where the scheme ends, and which it is.
+fn scheme_of(bytes: &[u8]) -> Option<(usize, SchemeKind)> {
     match bytes {
-        [b's', b'i', b'p', b':', ..] => return Some((3, true)),
-        [b's', b'i', b'p', b's', b':', ..] => return Some((4, true)),
+        [b's', b'i', b'p', b':', ..] => return Some((3, SchemeKind::Sip)),
+        [b's', b'i', b'p', b's', b':', ..] => return Some((4, SchemeKind::Sips)),
         _ => {}
     }
     let colon = memchr::memchr(b':', bytes)?;
@@ -27,8 +27,7 @@ fn scheme_of(bytes: &[u8]) -> Option<(usize, bool)> {
     // RFC 3261 25.1: scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
     let is_valid = scheme.first()?.is_ascii_alphabetic()
         && scheme.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-    let is_sip = scheme.eq_ignore_ascii_case(b"sip") || scheme.eq_ignore_ascii_case(b"sips");
-    is_valid.then_some((colon, is_sip))
+    is_valid.then(|| (colon, SchemeKind::of(scheme)))
 }
 
 /// Bytes that are not simply data: those that stand in no URI (white space, control characters, and the delimiters `<`, `>` and `"` of
@@ -68,7 +67,7 @@ const fn short(at: usize) -> u16 {
 }
 
 /// RFC 3261 25.1: `SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]`
-fn parse_sip(text: &str, scheme: usize) -> Result<Layout, UriError> {
+fn parse_sip(text: &str, (scheme, scheme_kind): (usize, SchemeKind)) -> Result<Layout, UriError> {
     let fail = |kind, offset| Err(UriError { kind, offset });
     let (bytes, start) = (text.as_bytes(), scheme + 1);
     // `@` is escaped everywhere but behind the userinfo, so the first one ends it; `;` and `?` may stand in a user.
@@ -100,6 +99,7 @@ fn parse_sip(text: &str, scheme: usize) -> Result<Layout, UriError> {
     }
     Ok(Layout {
         scheme: short(scheme),
+        scheme_kind,
         user_end: short(user_end),
         password_end: short(password_end),
         host: (short(host_start), short(host_start + host_len)),
@@ -115,7 +115,7 @@ fn parse_sip(text: &str, scheme: usize) -> Result<Layout, UriError> {
 }
 
 /// Any other scheme: what stands before the first `;` or `?` counts as the user, so that `tel:` numbers read alike.
-fn parse_opaque(text: &str, scheme: usize) -> Result<Layout, UriError> {
+fn parse_opaque(text: &str, (scheme, scheme_kind): (usize, SchemeKind)) -> Result<Layout, UriError> {
     // RFC 3261 25.1: opaque-part and hier-part have `%` in escapes only.
     let bad = || escape::bad_escape(text);
     if let Some(offset) = text.bytes().position(is_barred).or_else(bad) {
@@ -126,6 +126,7 @@ fn parse_opaque(text: &str, scheme: usize) -> Result<Layout, UriError> {
     let headers = text.get(user_end..).and_then(|tail| tail.find('?')).map_or(text.len(), |at| user_end + at);
     Ok(Layout {
         scheme: short(scheme),
+        scheme_kind,
         user_end: short(user_end),
         password_end: short(user_end),
         params: short(user_end),

@@ -1,9 +1,9 @@
 //! The head of a message under construction, and what is wrong with it.
 
 use super::BuildError;
+use super::reason::{reason_phrase, usual_status_line};
 use crate::headers::{HeaderName, Text, Unfolded, ValueError, field, is_whole_token, push_decimal, trim};
 use crate::message::fold::{not_a_fold, one_value};
-use crate::message::validate::bit;
 use crate::message::{Defect, FieldError};
 use bytes::Bytes;
 use std::fmt::{self, Write as _};
@@ -25,6 +25,18 @@ impl Draft {
             text.push_str(part);
         }
         Self { text, present: 0, error: None }
+    }
+
+    /// The head of a response with the usual phrase of `status`.
+    pub(super) fn answer(status: u16, room: usize) -> Self {
+        match usual_status_line(status) {
+            Some(line) => {
+                let mut text = String::with_capacity(room);
+                text.push_str(line);
+                Self { text, present: 0, error: None }
+            }
+            None => Self::new(["SIP/2.0", &status.to_string(), reason_phrase(status)], room),
+        }
     }
 
     /// Notes what is wrong. The first error is the one that is told.
@@ -80,17 +92,20 @@ impl Draft {
 
     /// Adds a header field of another message as it stands there, but for what would start a line of its own.
     pub(super) fn copy(&mut self, name: HeaderName, value: &str) {
-        self.copy_with(name, |text| text.push_str(value));
+        self.copy_with(name, false, |text| text.push_str(value));
     }
 
-    /// The same with a value that is put together.
-    pub(super) fn copy_with(&mut self, name: HeaderName, write: impl FnOnce(&mut String)) {
+    /// The same with a value that is put together; `is_line` if it is known to be one line.
+    #[inline(always)]
+    pub(super) fn copy_with(&mut self, name: HeaderName, is_line: bool, write: impl FnOnce(&mut String)) {
         self.present |= bit(name);
         let start = self.text.len();
         self.text.push_str(name.as_str());
         self.text.push_str(": ");
         write(&mut self.text);
-        self.text.truncate(start + one_value(self.from(start)));
+        if !is_line {
+            self.text.truncate(start + one_value(self.from(start)));
+        }
         self.text.push_str("\r\n");
     }
 
@@ -109,6 +124,10 @@ impl Draft {
         if let Some(error) = self.error {
             return Err(error);
         }
+        if body.is_empty() {
+            self.text.push_str("Content-Length: 0\r\n\r\n");
+            return Ok(self.text.into());
+        }
         self.text.push_str("Content-Length: ");
         push_decimal(&mut self.text, body.len() as u64);
         self.text.push_str("\r\n\r\n");
@@ -116,6 +135,12 @@ impl Draft {
         bytes.extend_from_slice(body);
         Ok(bytes.into())
     }
+}
+
+/// A name's place in a set of names.
+const fn bit(name: HeaderName) -> u128 {
+    const { assert!((HeaderName::Other as u32) < u128::BITS) };
+    1 << name as u32
 }
 
 /// `Reason-Phrase = *(reserved / unreserved / escaped / UTF8-NONASCII / UTF8-CONT / SP / HTAB)`, with the ASCII that this leaves out.

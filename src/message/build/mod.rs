@@ -115,19 +115,15 @@ impl ResponseBuilder {
     ) -> Self {
         // RFC 3261 7.2: there are six classes.
         let code = if matches!(status, 100..=699) { status } else { 500 };
-        let Written { via: first, from, to, cseq } = read.written;
-        let call_id = read.call_id.unwrap_or_default();
+        let Written { via: first, from, to, call_id, cseq, .. } = read.written;
         let size = first.len() + from.len() + to.len() + call_id.len() + cseq.len();
-        let mut head = Draft::new(
-            ["SIP/2.0", std::str::from_utf8(&digits(code)).unwrap_or_default(), reason_phrase(code)],
-            size + ADDED + room,
-        );
+        let mut head = Draft::answer(code, size + ADDED + room);
         if code != status {
             head.fail(BuildError::Status(status));
         }
         let start = head.text.len();
-        if let Ok(via) = &read.via {
-            head.copy_with(HeaderName::Via, |text| {
+        if let Ok(via) = read.via() {
+            head.copy_with(HeaderName::Via, read.is_plain(), |text| {
                 via.stamp(source, text);
                 text.push_str(first.get(via.as_str().len()..).unwrap_or_default());
             });
@@ -135,9 +131,9 @@ impl ResponseBuilder {
         copy_others(&mut head, read, HeaderName::Via);
         copy(&mut head, read, HeaderName::From, from);
         if read.has(HeaderName::To) {
-            let has_tag = status == 100 || read.to.map_or(true, |to| to.tag().is_some());
+            let has_tag = status == 100 || read.to().map_or(true, |to| to.tag().is_some());
             let is_token = has_tag || is_whole_token(tag);
-            head.copy_with(HeaderName::To, |text| {
+            head.copy_with(HeaderName::To, read.is_plain() && !to.is_empty(), |text| {
                 text.push_str(to);
                 if !has_tag && is_token {
                     text.push_str(";tag=");
@@ -176,7 +172,7 @@ impl ResponseBuilder {
 
     /// Adds a header field of ours whose value `write` puts together from parts that are sound.
     pub(crate) fn header_with(mut self, name: HeaderName, write: impl FnOnce(&mut String)) -> Self {
-        self.head.copy_with(name, write);
+        self.head.copy_with(name, false, write);
         self
     }
 
@@ -220,29 +216,31 @@ impl ResponseBuilder {
             return self.finish().unwrap_or_default();
         }
         let start = self.line_end() + "\r\n".len();
-        let mut bare = Draft::new(["SIP/2.0", "500", reason_phrase(500)], self.head.text.len());
+        let mut bare = Draft::answer(500, self.head.text.len());
         bare.text.push_str(self.head.text.get(start..start + self.copied).unwrap_or_default());
         bare.finish("", b"").unwrap_or_default()
     }
 }
 
-/// A status code as text.
-fn digits(code: u16) -> [u8; 3] {
-    [code / 100, code / 10 % 10, code % 10].map(|digit| b'0' + digit as u8)
-}
-
 /// Copies the header fields `name`, of which `first` is the first.
+#[inline(always)]
 fn copy(head: &mut Draft, read: &Essentials<'_>, name: HeaderName, first: &str) {
     if read.has(name) {
-        head.copy(name, first);
+        head.copy_with(name, read.is_plain() && !first.is_empty(), |text| text.push_str(first));
         copy_others(head, read, name);
     }
 }
 
+#[inline]
 fn copy_others(head: &mut Draft, read: &Essentials<'_>, name: HeaderName) {
     if read.repeats(name) {
-        read.written_all(name).skip(1).for_each(|value| head.copy(name, value));
+        copy_behind_first(head, read, name);
     }
+}
+
+#[cold]
+fn copy_behind_first(head: &mut Draft, read: &Essentials<'_>, name: HeaderName) {
+    read.written_all(name).skip(1).for_each(|value| head.copy(name, value));
 }
 
 fn copy_all(head: &mut Draft, from: &Head, name: HeaderName) {
@@ -334,7 +332,7 @@ impl RequestBuilder {
         head.copy(HeaderName::To, to);
         head.copy(HeaderName::CallId, request.call_id()?);
         let number = request.cseq()?.number;
-        head.copy_with(HeaderName::CSeq, |text| {
+        head.copy_with(HeaderName::CSeq, false, |text| {
             push_decimal(text, number.into());
             text.push(' ');
             text.push_str(method);

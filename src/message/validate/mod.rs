@@ -11,11 +11,10 @@ mod server;
 mod syntax;
 
 use super::{Essentials, Request, Response};
-use crate::headers::{HeaderName, Method};
+use crate::headers::{CSeq, HeaderName, Method, Via};
 pub use defect::Defect;
 pub use fault::Fault;
 pub use rules::Rules;
-pub(super) use syntax::{Census, bit};
 
 /// A request under validation.
 struct Check<'r> {
@@ -75,11 +74,11 @@ impl Response {
     /// # Errors
     /// The first [`Defect`], most basic first.
     pub fn validate(&self) -> Result<(), Defect> {
-        self.validate_below(false)
+        self.validate_below(None).map(drop)
     }
 
-    /// The same for who has read the topmost Via, if `top_is_read`.
-    pub(crate) fn validate_below(&self, top_is_read: bool) -> Result<(), Defect> {
+    /// The same for who has read the topmost Via. Gives the CSeq.
+    pub(crate) fn validate_below(&self, top: Option<&Via<'_>>) -> Result<CSeq<'_>, Defect> {
         // RFC 3261 7.2: the version is SIP/2.0, and there are six classes.
         if !self.has_our_version() {
             return Err(Defect::Version);
@@ -87,11 +86,12 @@ impl Response {
         if self.status() > 699 {
             return Err(Defect::StatusCode);
         }
-        let vias = syntax::vias(self, top_is_read);
+        let vias = syntax::vias(self, top);
         let (from, to) = (self.from().map(drop), self.to().map(drop));
-        syntax::identity(&Census::of(self), vias, from, to, self.call_id())?;
-        self.cseq()?;
-        syntax::body(self)
+        syntax::identity(self, vias, from, to, self.call_id())?;
+        let cseq = self.cseq()?;
+        syntax::body(self)?;
+        Ok(cseq)
     }
 }
 

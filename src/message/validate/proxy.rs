@@ -4,12 +4,12 @@ use super::server::unknown_tags;
 use super::{Check, Fault};
 use crate::headers::Method;
 use crate::headers::field::{Field, MaxBreadth, ProxyRequire};
-use crate::uri::Scheme;
+use crate::uri::{Scheme, Uri};
 
 /// Step 1: what the other steps look at is well-formed. None of them speaks before.
 pub(super) fn components(check: &Check<'_>) -> Result<(), Fault> {
     let request = check.request;
-    request.max_forwards()?;
+    check.request.max_forwards()?;
     if check.asks_by(ProxyRequire::NAME) {
         request.each::<ProxyRequire>().try_for_each(|tag| tag.map(drop))?;
     }
@@ -21,14 +21,15 @@ pub(super) fn components(check: &Check<'_>) -> Result<(), Fault> {
 
 /// Step 2, and 8.2.2.1 for servers.
 pub(super) fn scheme(check: &Check<'_>) -> Result<(), Fault> {
-    let scheme = match check.read.uri.map(|uri| uri.scheme()) {
+    let scheme = match check.read.uri.as_ref().map(Uri::scheme) {
         Ok(Scheme::Sip) => "sip",
         Ok(Scheme::Sips) => "sips",
         Ok(Scheme::Tel) => "tel",
         Ok(Scheme::Other(name)) => name,
         Err(_) => check.request.uri_str().split(':').next().unwrap_or_default(),
     };
-    let knows = check.rules.schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    let is_it = |known: &&str| *known == scheme || known.eq_ignore_ascii_case(scheme);
+    let knows = check.rules.schemes.iter().any(is_it);
     if knows { Ok(()) } else { Err(Fault::new(416)) }
 }
 

@@ -54,7 +54,7 @@ where
 
 /// 10.2: the address of record in To is a SIP or SIPS URI. Telephone numbers are taken for one, as phones do.
 pub(super) fn address_of_record(check: &Check<'_>) -> Result<(), Fault> {
-    let to = check.read.to.as_ref().map_err(|error| *error)?.uri;
+    let to = check.read.to()?.uri;
     let is_address = to.is_sip() || to.scheme() == Scheme::Tel;
     if is_address { Ok(()) } else { Err(Fault::because(400, "To Is No Address Of Record")) }
 }

@@ -2,7 +2,7 @@
 //! (RFC 3261 8.1.1 and 16.3 step 1).
 
 use super::{Check, Defect, Fault};
-use crate::headers::{HeaderName, List, Method, Via, field, number};
+use crate::headers::{HeaderName, List, Method, Via, field};
 use crate::message::{FieldError, Head, Header};
 use crate::uri::{Host, Scheme, Uri, unescape};
 
@@ -19,43 +19,6 @@ const SINGLE: [HeaderName; 6] = [
 /// Parameters of a Request-URI at most: each is compared with those before it.
 const MAX_URI_PARAMS: usize = 64;
 
-/// What one walk over the header fields tells.
-#[derive(Debug, Default)]
-pub(in crate::message) struct Census {
-    repeated: u128,
-    count: usize,
-    longest: usize,
-}
-
-impl Census {
-    pub(in crate::message) fn of(head: &Head) -> Self {
-        let mut census = Self::default();
-        let (mut longest, mut late) = (0, 0);
-        for (index, entry) in head.entries().iter().enumerate() {
-            longest = longest.max(entry.name.len() + entry.value.len());
-            let first = head.first_index(entry.id).unwrap_or(index);
-            if first != index || index >= Head::LAST_FIRST {
-                let bit = bit(entry.id);
-                if first < index.min(Head::LAST_FIRST) || late & bit != 0 {
-                    census.repeated |= bit;
-                }
-                late |= bit;
-            }
-        }
-        (census.count, census.longest) = (head.entries().len(), longest as usize);
-        census
-    }
-
-    pub(in crate::message) const fn repeats(&self, name: HeaderName) -> bool {
-        self.repeated & bit(name) != 0
-    }
-}
-
-pub(in crate::message) const fn bit(name: HeaderName) -> u128 {
-    const { assert!((HeaderName::Other as u32) < u128::BITS) };
-    1 << name as u32
-}
-
 /// Limits come before work.
 pub(super) fn sizes(check: &Check<'_>) -> Result<(), Fault> {
     let (request, rules) = (check.request, check.rules);
@@ -65,10 +28,11 @@ pub(super) fn sizes(check: &Check<'_>) -> Result<(), Fault> {
     if request.uri.range().len() > rules.max_uri {
         return Err(Fault::new(414));
     }
-    if check.read.census.count > rules.max_fields {
+    if request.entries().len() > rules.max_fields {
         return Err(Defect::TooMany.into());
     }
-    if check.read.census.longest > rules.max_field {
+    // No field is longer than the head that it stands in.
+    if request.head_end() - request.start() > rules.max_field && request.longest_field() > rules.max_field {
         return Err(Defect::TooLong.into());
     }
     if request.body_end() - request.head_end() > rules.max_body {
@@ -79,22 +43,21 @@ pub(super) fn sizes(check: &Check<'_>) -> Result<(), Fault> {
 
 pub(super) fn version(check: &Check<'_>) -> Result<(), Fault> {
     // RFC 3261 7.1: the version is compared without regard to case.
-    if check.request.version().eq_ignore_ascii_case(b"SIP/2.0") { Ok(()) } else { Err(Fault::new(505)) }
+    let version = check.request.version();
+    if version == b"SIP/2.0" || version.eq_ignore_ascii_case(b"SIP/2.0") {
+        Ok(())
+    } else {
+        Err(Fault::new(505))
+    }
 }
 
 /// The header fields that a request and the responses to it share.
 pub(super) fn message(check: &Check<'_>) -> Result<(), Defect> {
     let (request, read) = (check.request, check.read);
     header_lines(request)?;
-    let vias = if read.only_via().is_some() { Ok(()) } else { vias(request, read.via.is_ok()) };
-    identity(
-        &read.census,
-        vias,
-        read.from.as_ref().map(drop).map_err(|error| *error),
-        read.to.as_ref().map(drop).map_err(|error| *error),
-        read.call_id,
-    )?;
-    if read.cseq?.method.as_bytes() != request.method_bytes() {
+    let vias = if read.only_via().is_some() { Ok(()) } else { vias(request, read.via().ok()) };
+    identity(request, vias, read.from().map(drop), read.to().map(drop), read.call_id())?;
+    if read.cseq()?.method.as_bytes() != request.method_bytes() {
         return Err(Defect::CSeqMethod);
     }
     body(request)
@@ -103,19 +66,17 @@ pub(super) fn message(check: &Check<'_>) -> Result<(), Defect> {
 /// The Request-URI, and the other addresses that decide where a request goes.
 pub(super) fn request_uri(check: &Check<'_>) -> Result<(), Defect> {
     let request = check.request;
-    let uri = check.read.uri.map_err(|_| Defect::RequestUri)?;
+    let uri = check.read.uri.as_ref().map_err(|_| Defect::RequestUri)?;
     for name in [HeaderName::Route, HeaderName::RecordRoute] {
-        for address in request.addresses(name) {
-            address?;
+        if request.has(name) {
+            request.addresses(name).try_for_each(|address| address.map(drop))?;
         }
     }
     let counts = matches!(request.method(), Method::Register | Method::Invite);
-    if counts && check.read.only_contact()?.is_none() {
-        for contact in request.contacts() {
-            contact?;
-        }
+    if counts && check.read.only_contact()?.is_none() && request.has(HeaderName::Contact) {
+        request.contacts().try_for_each(|contact| contact.map(drop))?;
     }
-    parameters(&uri)?;
+    parameters(uri)?;
     if !request.has_plain_line() {
         return Err(Defect::StartLine);
     }
@@ -157,7 +118,7 @@ fn header_lines(head: &Head) -> Result<(), Defect> {
     if head.malformed_line().is_some() {
         return Err(Defect::HeaderLine);
     }
-    if !has_stray(head.lines()) {
+    if head.is_plain() || !has_stray(head.field_lines()) {
         return Ok(());
     }
     let is_bad = |header: &Header<'_>| {
@@ -190,27 +151,29 @@ fn followed(bytes: &[u8]) -> impl Iterator<Item = (u8, u8)> {
     bytes.iter().copied().zip(bytes.iter().copied().skip(1))
 }
 
-/// The way that responses take back. `top_is_read`: the topmost one has been read already.
-pub(super) fn vias(head: &Head, top_is_read: bool) -> Result<(), FieldError> {
-    let mut is_top = true;
+/// The way that responses take back. `top`: the topmost one, if it has been read already.
+pub(super) fn vias(head: &Head, top: Option<&Via<'_>>) -> Result<(), FieldError> {
+    let (mut top, mut is_empty) = (top, true);
     for header in head.all(HeaderName::Via) {
-        for value in List::new(header.text()?) {
-            if !(is_top && top_is_read) {
+        let top = top.take();
+        is_empty = false;
+        // Nearly always there is one, and it has been read or can be.
+        if top.is_some_and(|top| top.as_str().len() == header.value_range().len()) {
+            continue;
+        }
+        let text = header.text()?;
+        if top.is_some() || Via::parse(text).is_err() {
+            for value in List::new(text).skip(usize::from(top.is_some())) {
                 Via::parse(value).map_err(|error| header.malformed(error))?;
             }
-            is_top = false;
         }
     }
-    if is_top {
-        // Missing, or empty.
-        head.top_via()?;
-    }
-    Ok(())
+    if is_empty { Err(FieldError::Missing(HeaderName::Via)) } else { Ok(()) }
 }
 
 /// Who sent the message, to whom, and that way.
 pub(super) fn identity(
-    census: &Census,
+    head: &Head,
     vias: Result<(), FieldError>,
     from: Result<(), FieldError>,
     to: Result<(), FieldError>,
@@ -224,12 +187,11 @@ pub(super) fn identity(
     if call_id?.bytes().fold(false, |any, byte| any | is_odd(byte)) {
         return Err(Defect::Malformed(HeaderName::CallId));
     }
-    SINGLE.into_iter().find(|name| census.repeats(*name)).map_or(Ok(()), |name| Err(Defect::Repeated(name)))
+    SINGLE.into_iter().find(|name| head.repeats(*name)).map_or(Ok(()), |name| Err(Defect::Repeated(name)))
 }
 
 pub(super) fn body(head: &Head) -> Result<(), Defect> {
-    let length = head.value_of(HeaderName::ContentLength);
-    if length.is_some_and(|length| number::digits(length).is_none()) {
+    if head.has_bad_length() {
         return Err(Defect::Malformed(HeaderName::ContentLength));
     }
     // RFC 3261 18.3: a datagram that ends before its body is an error.
