@@ -432,7 +432,7 @@ mod tests {
         for before in [0, 1, 125, 126, 127, 128, 200] {
             let text = format!(
                 "OPTIONS sip:h SIP/2.0\r\n{}Call-ID: i\r\nTo: a\r\nFrom: b\r\nTo: c\r\n\r\n",
-                "X: y\r\n".repeat(before)
+                "X-Odd: y\r\n".repeat(before)
             );
             let request = request(&text);
             let fields = [HeaderName::CallId, HeaderName::To, HeaderName::From, HeaderName::Via];
