@@ -5,7 +5,6 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 /// No UDP datagram has a longer payload: 65,535 less the headers of IP and UDP.
@@ -25,11 +24,12 @@ pub(crate) use one::Batch;
 
 #[cfg(target_os = "linux")]
 mod many {
-    use super::{Bytes, Datagram, Interest, LONGEST_PAYLOAD, SocketAddr, UdpSocket, VecDeque, io};
+    use super::{Bytes, Datagram, LONGEST_PAYLOAD, SocketAddr, UdpSocket, VecDeque, io};
     use crate::error_queue::address_of;
     use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
     use std::io::{IoSlice, IoSliceMut};
     use std::os::fd::AsRawFd;
+    use tokio::io::Interest;
 
     /// Datagrams of one call.
     const MOST: usize = 32;
