@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each module is here for its tests, and main.rs, which uses the rest, is not")]
 #![expect(clippy::disallowed_methods, reason = "the gateway is a caller: clocks and sockets live there")]
 
+#[path = "../examples/gateway/batch.rs"]
+mod batch;
 #[path = "../examples/gateway/config.rs"]
 mod config;
 #[path = "../examples/gateway/connections.rs"]

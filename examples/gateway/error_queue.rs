@@ -55,13 +55,14 @@ pub(crate) fn take(socket: &impl AsRawFd) -> Option<Entry> {
     // A router that wants smaller packets speaks of the packet, not of the other side; the kernel has noted the size.
     let too_big = error.is_none_or(|error| i32::try_from(error.ee_errno) == Ok(Errno::EMSGSIZE as i32));
     // The address of this message is, unlike that of any other, the one that the datagram was sent to.
-    match message.address.as_ref().and_then(destination) {
+    match message.address.as_ref().and_then(address_of) {
         Some(to) if !too_big => Some(Entry::Undeliverable(to)),
         _ => Some(Entry::Harmless),
     }
 }
 
-fn destination(address: &SockaddrStorage) -> Option<SocketAddr> {
+/// The address as the rest of the gateway has it.
+pub(crate) fn address_of(address: &SockaddrStorage) -> Option<SocketAddr> {
     let v4 = address.as_sockaddr_in().copied().map(|v4: SockaddrIn| SocketAddr::from(v4));
     v4.or_else(|| address.as_sockaddr_in6().copied().map(|v6: SockaddrIn6| SocketAddr::from(v6)))
 }

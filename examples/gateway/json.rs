@@ -1,88 +1,147 @@
-//! Notices as JSON: `at` in seconds since the start, `notice` in snake case, then the fields of that notice.
+//! Notices as lines of JSON: `at` in seconds since the start, `notice` in snake case, then the fields of that notice, in the order in
+//! which a reader wants to see them.
+//!
+//! There is a line for each REGISTER, so it goes into the buffer piece by piece, without anything that is made for it.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use sip_survivability::Notice;
+use serde::Serialize;
 use sip_survivability::routing::Reason;
 use sip_survivability::time::Instant;
+use sip_survivability::{BoundContact, Notice};
+use std::borrow::Cow;
+use std::fmt::Display;
 
-/// A notice and when it came, to be written in the order in which a reader wants to see it.
-pub(crate) struct Line<'a> {
-    pub(crate) at: Instant,
-    pub(crate) notice: &'a Notice,
-}
-
-/// Fields of a notice: each with its name.
-macro_rules! fields {
-    ($map:ident, $name:literal, $($field:literal: $value:expr),* $(,)?) => {{
-        $map.serialize_entry("notice", $name)?;
-        $($map.serialize_entry($field, &$value)?;)*
-    }};
-}
-
-impl Serialize for Line<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        // Microseconds in a double are exact for 285 years.
-        map.serialize_entry("at", &(self.at.as_micros() as f64 / 1e6))?;
-        match self.notice {
-            Notice::Listening { transport, address } => {
-                fields!(map, "listening", "transport": transport.to_string(), "address": address);
-            }
-            Notice::StateChanged { from, to, cause } => {
-                fields!(map, "state_changed", "from": from.as_str(), "to": to.as_str(), "cause": cause.as_str());
-            }
-            Notice::ProxyStatus { target, status, cause } => {
-                let (status, cause) = (status.as_str(), cause.as_str());
-                fields!(map, "proxy_status", "target": target, "status": status, "cause": cause);
-            }
-            Notice::NameResolved { target, addresses } => {
-                fields!(map, "name_resolved", "target": target, "addresses": addresses);
-            }
-            Notice::NameUnresolved { target, reason } => {
-                fields!(map, "name_unresolved", "target": target, "reason": reason.to_string());
-            }
-            Notice::UserBound(user) => {
-                fields!(map, "user_bound", "aor": user.aor(), "contact": user.contact(), "origin": user.origin().as_str());
-            }
-            Notice::UserRefreshed(user) => {
-                let origin = user.origin().as_str();
-                fields!(map, "user_refreshed", "aor": user.aor(), "contact": user.contact(), "origin": origin);
-            }
-            Notice::UserUnbound(user) => {
-                fields!(map, "user_unbound", "aor": user.aor(), "contact": user.contact(), "origin": user.origin().as_str());
-            }
-            Notice::UserExpired(user) => {
-                fields!(map, "user_expired", "aor": user.aor(), "contact": user.contact(), "origin": user.origin().as_str());
-            }
-            Notice::DatabaseFull { aor } => fields!(map, "database_full", "aor": aor),
-            Notice::RequestRouted { method, from, to, step, reasons } => {
-                let named = |reason: &Reason| match (reason.row(), reason.trust()) {
-                    (Some(row), _) => format!("{}:{row}", reason.as_str()),
-                    (None, Some(trust)) => format!("{}:{trust}", reason.as_str()),
-                    (None, None) => reason.as_str().to_owned(),
-                };
-                let reasons: Vec<_> = reasons.iter().map(named).collect();
-                fields!(
-                    map, "request_routed",
-                    "method": method, "from": from, "to": to, "step": step.as_str(), "reasons": reasons,
-                );
-            }
-            Notice::RequestRejected { method, from, status, reason } => {
-                fields!(
-                    map, "request_rejected",
-                    "method": method, "from": from, "status": status, "reason": reason,
-                );
-            }
-            Notice::EmergencyCallFailed { from, number } => {
-                fields!(map, "emergency_call_failed", "from": from, "number": number);
-            }
-            Notice::MessagesDropped { from, count } => {
-                fields!(map, "messages_dropped", "from": from, "count": count);
-            }
-            // A notice that is newer than this file is better told roughly than not at all.
-            newer => fields!(map, "other", "text": format!("{newer:?}")),
+/// Appends the line of a notice that came at `at`.
+pub(crate) fn write_line(out: &mut Vec<u8>, at: Instant, notice: &Notice) {
+    let line = Line { out };
+    match notice {
+        Notice::Listening { transport, address } => {
+            line.start(at, "listening").shown("transport", transport).shown("address", address)
         }
-        map.end()
+        Notice::StateChanged { from, to, cause } => line
+            .start(at, "state_changed")
+            .text("from", from.as_str())
+            .text("to", to.as_str())
+            .text("cause", cause.as_str()),
+        Notice::ProxyStatus { target, status, cause } => line
+            .start(at, "proxy_status")
+            .text("target", target)
+            .text("status", status.as_str())
+            .text("cause", cause.as_str()),
+        Notice::NameResolved { target, addresses } => line
+            .start(at, "name_resolved")
+            .text("target", target)
+            .texts("addresses", addresses.iter().map(ToString::to_string)),
+        Notice::NameUnresolved { target, reason } => {
+            line.start(at, "name_unresolved").text("target", target).shown("reason", reason)
+        }
+        Notice::UserBound(user) => line.start(at, "user_bound").user(user),
+        Notice::UserRefreshed(user) => line.start(at, "user_refreshed").user(user),
+        Notice::UserUnbound(user) => line.start(at, "user_unbound").user(user),
+        Notice::UserExpired(user) => line.start(at, "user_expired").user(user),
+        Notice::DatabaseFull { aor } => line.start(at, "database_full").text("aor", aor),
+        Notice::RequestRouted { method, from, to, step, reasons } => line
+            .start(at, "request_routed")
+            .text("method", method)
+            .text("from", from)
+            .text("to", to)
+            .text("step", step.as_str())
+            .texts("reasons", reasons.iter().map(named)),
+        Notice::RequestRejected { method, from, status, reason } => line
+            .start(at, "request_rejected")
+            .text("method", method)
+            .text("from", from)
+            .number("status", (*status).into())
+            .text("reason", reason),
+        Notice::EmergencyCallFailed { from, number } => {
+            line.start(at, "emergency_call_failed").text("from", from).text("number", number)
+        }
+        Notice::MessagesDropped { from, count } => {
+            line.start(at, "messages_dropped").shown("from", from).number("count", *count)
+        }
+        // A notice that is newer than this file is better told roughly than not at all.
+        newer => line.start(at, "other").text("text", &format!("{newer:?}")),
+    }
+    .end();
+}
+
+/// A reason with the row or the trust that it speaks of.
+fn named(reason: &Reason) -> Cow<'static, str> {
+    match (reason.row(), reason.trust()) {
+        (Some(row), _) => format!("{}:{row}", reason.as_str()).into(),
+        (None, Some(trust)) => format!("{}:{trust}", reason.as_str()).into(),
+        (None, None) => reason.as_str().into(),
+    }
+}
+
+/// A line that is being written.
+struct Line<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl Line<'_> {
+    fn start(self, at: Instant, notice: &'static str) -> Self {
+        self.out.extend_from_slice(b"{\"at\":");
+        // Microseconds in a double are exact for 285 years.
+        self.json(at.as_micros() as f64 / 1e6).text("notice", notice)
+    }
+
+    fn end(self) {
+        self.out.extend_from_slice(b"}\n");
+    }
+
+    fn name(self, name: &'static str) -> Self {
+        self.out.extend_from_slice(b",\"");
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        self
+    }
+
+    fn json(self, value: impl Serialize) -> Self {
+        // Neither a number nor a text can fail, and memory takes whatever is written.
+        let _ = serde_json::to_writer(&mut *self.out, &value);
+        self
+    }
+
+    fn value(self, text: &str) -> Self {
+        // All of it is looked at, which goes faster than a look for the first byte that JSON has to escape.
+        let is_plain = text.bytes().fold(true, |plain, b| plain & (b >= b' ') & (b != b'"') & (b != b'\\'));
+        if !is_plain {
+            return self.json(text);
+        }
+        self.out.push(b'"');
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(b'"');
+        self
+    }
+
+    fn text(self, name: &'static str, text: &str) -> Self {
+        self.name(name).value(text)
+    }
+
+    fn number(self, name: &'static str, number: u64) -> Self {
+        self.name(name).json(number)
+    }
+
+    /// What can be shown as a text.
+    fn shown(self, name: &'static str, value: impl Display) -> Self {
+        self.text(name, &value.to_string())
+    }
+
+    fn texts(self, name: &'static str, texts: impl Iterator<Item = impl AsRef<str>>) -> Self {
+        let mut line = self.name(name);
+        line.out.push(b'[');
+        for (index, text) in texts.enumerate() {
+            if index > 0 {
+                line.out.push(b',');
+            }
+            line = line.value(text.as_ref());
+        }
+        line.out.push(b']');
+        line
+    }
+
+    fn user(self, user: &BoundContact) -> Self {
+        self.text("aor", user.aor()).text("contact", user.contact()).text("origin", user.origin().as_str())
     }
 }
 
@@ -92,7 +151,9 @@ mod tests {
     use sip_survivability::transport::Transport;
 
     fn line(at: Instant, notice: &Notice) -> String {
-        serde_json::to_string(&Line { at, notice }).unwrap()
+        let mut out = Vec::new();
+        write_line(&mut out, at, notice);
+        String::from_utf8(out).unwrap().strip_suffix('\n').unwrap().to_owned()
     }
 
     #[test]
@@ -113,5 +174,15 @@ mod tests {
             line(Instant::ZERO, &rejected),
             r#"{"at":0.0,"notice":"request_rejected","method":"INVITE","from":"sip:1001@branch.example","status":404,"reason":"no such user, \"1009\""}"#
         );
+        for (addresses, list) in [(vec![], ""), (vec![1, 2], r#""192.0.2.1:1","192.0.2.1:2""#)] {
+            let addresses = addresses.into_iter().map(|port| ([192, 0, 2, 1], port).into()).collect();
+            let resolved = Notice::NameResolved { target: "sip:\u{1}é".into(), addresses };
+            assert_eq!(
+                line(Instant::from_secs(1), &resolved),
+                format!(
+                    r#"{{"at":1.0,"notice":"name_resolved","target":"sip:\u0001é","addresses":[{list}]}}"#
+                )
+            );
+        }
     }
 }

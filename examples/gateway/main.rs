@@ -19,6 +19,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the caller: clocks, sockets and threads live here")]
 
 mod args;
+mod batch;
 mod config;
 mod connections;
 mod dns;
@@ -57,6 +58,7 @@ use sip_survivability::{Action, Actions, Event, Sas};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::Receiver;
 use udp::Port;
@@ -66,6 +68,10 @@ const WRONG_CONFIGURATION: u8 = 2;
 
 /// The most that one port may bring before the others, the timers and the signals get their turn.
 const BURST: usize = 64;
+
+/// The least time from one tick to the next. No timer of SIP minds being as late as that, and those of many calls go off together rather
+/// than wake us one by one.
+const TICK: Duration = Duration::from_millis(10);
 
 fn main() -> ExitCode {
     let site = match args::parse(std::env::args_os().skip(1)) {
@@ -138,15 +144,16 @@ async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> Ex
             answer = next_answer(&mut answers) => gateway.tell(answer),
             () = udp::any_ready(&gateway.ports) => {}
             Some(arrival) = arrivals.recv() => gateway.on_arrival(arrival),
-            () = gateway.next_deadline() => {}
+            () = gateway.next_tick() => {}
             signal = signals.next() => {
                 tracing::info!("{signal}: stopping");
                 break;
             }
         }
-        gateway.take_turn(&mut arrivals);
-        // Sockets that always have more would keep this task from ever waiting, and so the signals from being seen.
-        tokio::task::yield_now().await;
+        if gateway.take_turn(&mut arrivals) == Turn::Full {
+            // Sockets that always have more would keep this task from ever waiting, and so the signals from being seen.
+            tokio::task::yield_now().await;
+        }
     }
     if let Some(journal) = gateway.journal {
         journal.finish();
@@ -163,11 +170,13 @@ async fn next_answer(answers: &mut Option<Answers>) -> Event {
     }
 }
 
-/// A datagram to be sent by the port at an index.
-struct Outgoing {
-    port: usize,
-    to: SocketAddr,
-    payload: Bytes,
+/// How a turn ended.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    /// All that had come has been told.
+    Done,
+    /// There may be more.
+    Full,
 }
 
 /// The core, and all that it acts through.
@@ -180,14 +189,14 @@ struct Gateway {
     connections: Connections,
     /// What is still to be told to the core.
     events: VecDeque<Event>,
-    /// Datagrams that wait until the core has been told all that had come: see [`Gateway::send_gathered`].
-    outgoing: Vec<Outgoing>,
     overrun: Drops,
     dns: Option<Dns>,
     feed: Feed,
     /// None where none is kept, or it has ended.
     journal: Option<Journal>,
     start: std::time::Instant,
+    /// When the core was last told that its deadline had passed, and all was done that was due.
+    ticked: Instant,
 }
 
 impl Gateway {
@@ -209,12 +218,12 @@ impl Gateway {
             ports,
             connections,
             events: VecDeque::new(),
-            outgoing: Vec::new(),
             overrun: Drops::default(),
             dns,
             feed: Feed::to_stdout(),
             journal,
             start: std::time::Instant::now(),
+            ticked: Instant::ZERO,
         };
         for (flow, local) in locals {
             gateway.tell(Event::FlowOpened { flow, transport: Transport::Udp, local, remote: None });
@@ -257,7 +266,7 @@ impl Gateway {
             Action::Close { flow } => self.connections.close(flow),
             Action::Notify(notice) => {
                 words::log(&notice);
-                self.feed.publish(now, notice);
+                self.feed.publish(now, &notice);
             }
             Action::Resolve { query, name, kind } => {
                 if let Some(dns) = &self.dns {
@@ -271,9 +280,9 @@ impl Gateway {
     }
 
     fn send(&mut self, flow: FlowId, to: SocketAddr, payload: Bytes) {
-        let port = usize::try_from(flow.0).ok().filter(|index| *index < self.ports.len());
+        let port = usize::try_from(flow.0).ok().and_then(|index| self.ports.get_mut(index));
         if let Some(port) = port {
-            self.outgoing.push(Outgoing { port, to, payload });
+            port.gather(to, payload);
         } else if !self.connections.send(flow, payload) {
             self.overrun.count(|count| {
                 tracing::warn!(
@@ -288,11 +297,7 @@ impl Gateway {
     /// Sends what was gathered. A peer that waits for us is woken by the first datagram and finds the others there: to send each at once
     /// would mean to wake it anew for each, which costs more than all else that we do for it.
     fn send_gathered(&mut self) {
-        for Outgoing { port, to, payload } in self.outgoing.drain(..) {
-            if let Some(port) = self.ports.get_mut(port) {
-                port.send(to, &payload);
-            }
-        }
+        self.ports.iter_mut().for_each(Port::send_gathered);
     }
 
     /// Something happened on a connection.
@@ -311,28 +316,49 @@ impl Gateway {
     }
 
     /// Hands over what has come, a bounded number from each port and from all connections, and the deadline if it has passed.
-    fn take_turn(&mut self, arrivals: &mut Receiver<Arrival>) {
-        for _ in 0..BURST {
-            let Ok(arrival) = arrivals.try_recv() else { break };
+    fn take_turn(&mut self, arrivals: &mut Receiver<Arrival>) -> Turn {
+        let mut from_connections = 0;
+        while from_connections < BURST
+            && let Ok(arrival) = arrivals.try_recv()
+        {
             self.on_arrival(arrival);
+            from_connections += 1;
         }
+        let mut is_full = from_connections == BURST;
         for index in 0..self.ports.len() {
-            for _ in 0..BURST {
-                let Some(event) = self.ports.get_mut(index).and_then(Port::receive) else { break };
+            let mut from_port = 0;
+            while from_port < BURST
+                && let Some(event) = self.ports.get_mut(index).and_then(Port::receive)
+            {
                 self.tell(event);
+                from_port += 1;
             }
+            is_full |= from_port == BURST;
             self.send_gathered();
         }
-        if self.sas.next_timeout().is_some_and(|at| at <= self.now()) {
+        let now = self.now();
+        if self.tick_at().is_some_and(|at| at <= now) {
             self.tell(Event::Tick);
+            // A tick does a bounded amount of work.
+            if self.sas.next_timeout().is_some_and(|at| at <= now) {
+                is_full = true;
+            } else {
+                self.ticked = now;
+            }
         }
         self.send_gathered();
         self.journal = self.journal.take().and_then(Journal::end_turn);
+        if is_full { Turn::Full } else { Turn::Done }
     }
 
-    /// Waits for the core's next deadline; for ever if there is none.
-    async fn next_deadline(&self) {
-        match self.sas.next_timeout() {
+    /// When the core is to be told next that its deadline has passed.
+    fn tick_at(&self) -> Option<Instant> {
+        self.sas.next_timeout().map(|at| at.max(self.ticked + TICK))
+    }
+
+    /// Waits until then; for ever if there is no deadline.
+    async fn next_tick(&self) {
+        match self.tick_at() {
             Some(at) => tokio::time::sleep(at - self.now()).await,
             None => std::future::pending().await,
         }

@@ -1,5 +1,6 @@
 //! A UDP socket that never blocks and that knows what could not be delivered.
 
+use crate::batch::{Batch, Datagram, LONGEST_PAYLOAD};
 use crate::drops::Drops;
 #[cfg(target_os = "linux")]
 use crate::error_queue;
@@ -14,9 +15,6 @@ use std::net::SocketAddr;
 use std::task::Poll;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-
-/// No UDP datagram has a longer payload: 65,535 less the headers of IP and UDP.
-const LONGEST_PAYLOAD: usize = 65_507;
 
 /// What the kernel should hold while we are busy. It gives what it allows, which will do.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -36,7 +34,11 @@ pub(crate) struct Port {
     flow: FlowId,
     bound: SocketAddr,
     socket: UdpSocket,
-    buffer: Box<[u8]>,
+    batch: Batch,
+    /// What has come and has not been told to the core yet.
+    received: VecDeque<Datagram>,
+    /// What waits for [`send_gathered`](Port::send_gathered).
+    gathered: Vec<Datagram>,
     /// Who could not be reached and has not been told to the core yet, each once.
     undeliverable: VecDeque<SocketAddr>,
     drops: Drops,
@@ -63,7 +65,9 @@ impl Port {
             flow,
             bound: socket.local_addr()?,
             socket,
-            buffer: vec![0; LONGEST_PAYLOAD].into(),
+            batch: Batch::new(),
+            received: VecDeque::new(),
+            gathered: Vec::new(),
             undeliverable: VecDeque::new(),
             drops: Drops::default(),
         })
@@ -78,42 +82,71 @@ impl Port {
         self.bound
     }
 
-    /// Sends now or not at all. What cannot be sent comes back from [`receive`](Self::receive) as a failure.
-    pub(crate) fn send(&mut self, to: SocketAddr, payload: &[u8]) {
+    /// Keeps a datagram until [`send_gathered`](Self::send_gathered).
+    pub(crate) fn gather(&mut self, to: SocketAddr, payload: Bytes) {
         if payload.len() > LONGEST_PAYLOAD {
             // Not a failure of `to`, so none is reported.
             self.drops
                 .count(|count| tracing::warn!("too long for UDP, the latest to {to}; dropped: {count}"));
-            return;
+        } else {
+            self.gathered.push(Datagram { peer: to, payload });
         }
-        for _ in 0..ATTEMPTS {
-            let Err(error) = self.socket.try_send_to(payload, to) else { return };
-            if error.kind() == ErrorKind::WouldBlock {
-                // SIP sends again what matters; waiting here would make every other call late.
-                self.drops
-                    .count(|count| tracing::warn!("send buffer full, the latest to {to}; dropped: {count}"));
-                return;
+    }
+
+    /// Sends what was gathered, now or not at all. What cannot be sent comes back from [`receive`](Self::receive) as a failure.
+    pub(crate) fn send_gathered(&mut self) {
+        let gathered = std::mem::take(&mut self.gathered);
+        let (mut rest, mut attempts) = (gathered.as_slice(), 0);
+        while let Some(Datagram { peer, .. }) = rest.first() {
+            match self.batch.send(&self.socket, rest) {
+                Ok(count) => {
+                    rest = rest.get(count.max(1)..).unwrap_or_default();
+                    attempts = 0;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // SIP sends again what matters; waiting here would make every other call late.
+                    for Datagram { peer, .. } in rest {
+                        self.drops.count(|count| {
+                            tracing::warn!("send buffer full, the latest to {peer}; dropped: {count}");
+                        });
+                    }
+                    break;
+                }
+                // Perhaps the error of an earlier datagram: then this one has not been tried. If its own, it comes again.
+                Err(error) => {
+                    tracing::debug!("sending to {peer}: {error}");
+                    self.take_errors();
+                    attempts += 1;
+                    if attempts == ATTEMPTS {
+                        self.cannot_reach(*peer);
+                        rest = rest.get(1..).unwrap_or_default();
+                        attempts = 0;
+                    }
+                }
             }
-            // Perhaps the error of an earlier datagram: then this one has not been tried. If its own, it comes again.
-            tracing::debug!("sending to {to}: {error}");
-            self.take_errors();
         }
-        self.cannot_reach(to);
+        // Its room is used again.
+        self.gathered = gathered;
+        self.gathered.clear();
     }
 
     /// The next thing that happened here, if any.
     pub(crate) fn receive(&mut self) -> Option<Event> {
         for _ in 0..ATTEMPTS {
-            self.take_announced_errors();
             if let Some(to) = self.undeliverable.pop_front() {
                 return Some(Event::SendFailed { flow: self.flow, to });
             }
-            match self.socket.try_recv_from(&mut self.buffer) {
-                Ok((length, from)) => {
-                    let data = Bytes::copy_from_slice(self.buffer.get(..length)?);
-                    return Some(Event::Datagram { flow: self.flow, from, data });
+            if let Some(Datagram { peer, payload }) = self.received.pop_front() {
+                return Some(Event::Datagram { flow: self.flow, from: peer, data: payload });
+            }
+            self.take_announced_errors();
+            match self.batch.receive(&self.socket, &mut self.received) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.undeliverable.is_empty() {
+                        return None;
+                    }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
                 // The error of an earlier send, which is in the queue as well.
                 Err(_) => self.take_errors(),
             }
@@ -123,7 +156,8 @@ impl Port {
 
     /// Waits until [`receive`](Self::receive) may have something.
     async fn ready(&self) {
-        if self.undeliverable.is_empty() && self.socket.ready(WAKE).await.is_err() {
+        let has_some = !self.undeliverable.is_empty() || !self.received.is_empty();
+        if !has_some && self.socket.ready(WAKE).await.is_err() {
             // The runtime is ending, and we with it.
             pending().await
         }
@@ -188,6 +222,11 @@ mod tests {
         Port::bind(FlowId(3), address.parse().unwrap()).await.unwrap()
     }
 
+    fn send(port: &mut Port, to: SocketAddr, payload: &[u8]) {
+        port.gather(to, Bytes::copy_from_slice(payload));
+        port.send_gathered();
+    }
+
     /// A port of this machine where nobody listens.
     fn closed(ip: &str) -> SocketAddr {
         std::net::UdpSocket::bind((ip.parse::<std::net::IpAddr>().unwrap(), 0)).unwrap().local_addr().unwrap()
@@ -210,7 +249,7 @@ mod tests {
     async fn a_datagram_comes_whole_and_with_its_sender() {
         let mut ports = [port("127.0.0.1:0").await, port("127.0.0.1:0").await];
         let (to, from) = (ports[1].bound(), ports[0].bound());
-        ports[0].send(to, b"hello");
+        send(&mut ports[0], to, b"hello");
         let data = Bytes::from_static(b"hello");
         assert_eq!(next(&mut ports).await, Event::Datagram { flow: FlowId(3), from, data });
     }
@@ -221,7 +260,7 @@ mod tests {
         let mut ports = [port("127.0.0.1:0").await];
         for _ in 0..3 {
             let to = closed("127.0.0.1");
-            ports[0].send(to, b"OPTIONS");
+            send(&mut ports[0], to, b"OPTIONS");
             assert_eq!(next(&mut ports).await, Event::SendFailed { flow: FlowId(3), to });
             assert_eq!(ports[0].receive(), None);
         }
@@ -236,7 +275,7 @@ mod tests {
         };
         let mut ports = [port];
         let to = closed("::1");
-        ports[0].send(to, b"OPTIONS");
+        send(&mut ports[0], to, b"OPTIONS");
         assert_eq!(next(&mut ports).await, Event::SendFailed { flow: FlowId(3), to });
     }
 
@@ -246,8 +285,8 @@ mod tests {
         let mut ports = [port("127.0.0.1:0").await, port("127.0.0.1:0").await];
         let (open, shut) = (ports[1].bound(), closed("127.0.0.1"));
         for _ in 0..20 {
-            ports[0].send(shut, b"lost");
-            ports[0].send(open, b"kept");
+            send(&mut ports[0], shut, b"lost");
+            send(&mut ports[0], open, b"kept");
         }
         any_ready(&ports[1..]).await;
         let received = std::iter::from_fn(|| ports[1].receive()).count();
@@ -260,7 +299,7 @@ mod tests {
         let mut ports = [port("127.0.0.1:0").await];
         // From the loopback address nothing leaves the machine.
         let to = "192.0.2.1:5060".parse().unwrap();
-        ports[0].send(to, b"OPTIONS");
+        send(&mut ports[0], to, b"OPTIONS");
         assert_eq!(next(&mut ports).await, Event::SendFailed { flow: FlowId(3), to });
     }
 
@@ -268,9 +307,9 @@ mod tests {
     async fn what_is_too_long_for_udp_says_nothing_about_its_destination() {
         let mut ports = [port("127.0.0.1:0").await, port("127.0.0.1:0").await];
         let to = ports[1].bound();
-        ports[0].send(to, &vec![b'x'; LONGEST_PAYLOAD + 1]);
+        send(&mut ports[0], to, &[b'x'; LONGEST_PAYLOAD + 1]);
         assert_eq!(ports[0].receive(), None);
-        ports[0].send(to, &vec![b'x'; LONGEST_PAYLOAD]);
+        send(&mut ports[0], to, &[b'x'; LONGEST_PAYLOAD]);
         assert!(
             matches!(next(&mut ports).await, Event::Datagram { data, .. } if data.len() == LONGEST_PAYLOAD)
         );

@@ -74,8 +74,10 @@ pub(super) fn plan(table: &Table, register: &Register<'_>, rules: &mut impl Rule
         }
         Contacts::These(all_asked) => all_asked.as_slice(),
     };
-    if let [asked] = all_asked
-        && let Some((id, binding)) = ordinary_refresh(table, register, asked)
+    let mut of_user = table.of_user(&register.key);
+    let (first, second) = (of_user.next(), of_user.next());
+    if let ([asked], Some((id, binding)), None) = (all_asked, first, second)
+        && is_ordinary_refresh(binding, asked)
     {
         if rules.judge(binding, Some(asked))? == Verdict::Leave {
             return Ok(Plan::default());
@@ -85,7 +87,7 @@ pub(super) fn plan(table: &Table, register: &Register<'_>, rules: &mut impl Rule
             Some(new) => Plan::Renew(id, new.renewing(binding), binding.expires_at),
         });
     }
-    let stored: Vec<_> = table.of_user(&register.key).collect();
+    let stored: Vec<_> = first.into_iter().chain(second).chain(of_user).collect();
 
     // Matches by what names a binding come first for all contacts, so that none takes another's binding for that of an older
     // address of the same device.
@@ -128,21 +130,12 @@ pub(super) fn plan(table: &Table, register: &Register<'_>, rules: &mut impl Rule
     Ok(edits.into())
 }
 
-/// The binding that `asked`, the only contact of its request, names by the same text, where it can have nothing to do with any
-/// other one: nearly all REGISTERs are of this kind, and the work below is not for them.
-fn ordinary_refresh<'t>(
-    table: &'t Table,
-    register: &Register<'_>,
-    asked: &Asked<'_>,
-) -> Option<(BindingId, &'t Binding)> {
-    let mut stored = table.of_user(&register.key);
-    let is_it = |binding: &Binding| {
-        binding.contact() == asked.uri
-            && binding.reg_id == asked.reg_id
-            && (asked.reg_id.is_none() || asked.is_instance_of(binding))
-    };
-    let found = stored.next().filter(|(_, binding)| is_it(binding))?;
-    stored.next().is_none().then_some(found)
+/// Whether `asked`, the only contact of its request, names the only binding of its user by the same text, so that it can have nothing to
+/// do with any other one: nearly all REGISTERs are of this kind, and the work above is not for them.
+fn is_ordinary_refresh(binding: &Binding, asked: &Asked<'_>) -> bool {
+    binding.contact() == asked.uri
+        && binding.reg_id == asked.reg_id
+        && (asked.reg_id.is_none() || asked.is_instance_of(binding))
 }
 
 /// The stored binding that `asked` names. A flow does so by instance and reg-id (RFC 5626 6), any other contact by its URI: the same
@@ -259,6 +252,9 @@ impl Registrar {
         }
         let after = self.table.of_user(key).count().saturating_sub(unbound) + bound;
         let excess = after.saturating_sub(self.max_contacts);
+        if excess == 0 {
+            return Ok(Vec::new());
+        }
         let mut past: Vec<_> = self
             .table
             .of_user(key)

@@ -1,5 +1,5 @@
-//! The bindings, and the orders in which they are looked for. Every look-up and every change is a walk down sorted trees;
-//! nothing walks over all bindings.
+//! The bindings, and the names by which they are looked for. A look-up or a change touches as much of the indexes as it has to do
+//! with; nothing walks over all bindings.
 //!
 //! Invariant: each index holds exactly what the bindings in `rows` say.
 

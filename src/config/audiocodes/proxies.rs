@@ -29,13 +29,13 @@ pub(super) fn set(into: &mut ProxySet, name: &str, value: &str) -> Option<Result
         "hotswaprtx" | "proxyhotswaprtx" => {
             number(value, 1..=30).map(|sends| into.hot_swap_retransmissions = sends)
         }
+        // -1: as the gateway does in general, which is to go home.
         "proxyredundancymode" => match value {
-            // As the gateway does in general, whose default it is.
-            "-1" => Ok(()),
-            "0" => Ok(into.redundancy = Redundancy::Parking),
-            "1" => Ok(into.redundancy = Redundancy::Homing),
+            "0" => Ok(Redundancy::Parking),
+            "1" | "-1" => Ok(Redundancy::Homing),
             _ => Err("must be -1, 0 or 1".into()),
-        },
+        }
+        .map(|redundancy| into.redundancy = redundancy),
         "proxyloadbalancingmethod" => number(value, 0..=2).map(|method| {
             into.balancing = match method {
                 0 => Balancing::None,
