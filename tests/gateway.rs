@@ -28,6 +28,9 @@ mod process;
 #[path = "support/program.rs"]
 #[expect(unreachable_pub, reason = "other tests use it too")]
 mod program;
+#[cfg(unix)]
+#[path = "gateway/reload.rs"]
+mod reload;
 #[cfg(target_os = "linux")]
 #[path = "peers/scenarios.rs"]
 mod scenarios;

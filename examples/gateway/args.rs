@@ -15,6 +15,7 @@ Usage: gateway [--config FILE]
   --version       print the version
 
 Standard output: one JSON object a line for each notice. Standard error: the log; RUST_LOG=debug for more of it.
+SIGHUP: FILE is read again, and no registration or call is lost; what is wrong with it is said, and changes nothing.
 Exit status: 0 after Ctrl-C or SIGTERM, 2 if the command line or the configuration is wrong.
 
 A configuration, with the defaults of some of its keys; only listen.udp must be there:

@@ -36,9 +36,10 @@ pub(crate) struct Site {
     pub(crate) journal: Option<PathBuf>,
     /// The file as the journal shows it: see [`without_secrets`].
     pub(crate) about: String,
-    pub(crate) is_built_in: bool,
-    /// What an error starts with: the file's name.
-    source: String,
+    /// The file; none where this is built in.
+    pub(crate) path: Option<PathBuf>,
+    /// What of the file is read at the start only.
+    pub(crate) fixed: Table,
 }
 
 impl Site {
@@ -64,18 +65,26 @@ impl Site {
         self.config.targets().any(|target| !target.is_resolved())
     }
 
+    /// The one line about something wrong in the file.
+    pub(crate) fn wrong(&self, wrong: &dyn std::fmt::Display) -> String {
+        match &self.path {
+            Some(path) => format!("{}: {wrong}", path.display()),
+            None => wrong.to_string(),
+        }
+    }
+
     /// The one line about a DNS that cannot be asked.
     pub(crate) fn wrong_dns(&self, error: &str) -> String {
         let reason = format!("names of hosts cannot be asked for: {error}");
         let wrong = Wrong { key: "dns.servers".into(), value: format!("{:?}", self.dns), reason };
-        format!("{}{wrong}", self.source)
+        self.wrong(&wrong)
     }
 
     /// The one line about an address that could not be opened.
     pub(crate) fn wrong_address(&self, key: &str, address: SocketAddr, error: &io::Error) -> String {
         let reason = format!("cannot be listened on: {error}");
         let wrong = Wrong { key: key.into(), value: address.to_string(), reason };
-        format!("{}{wrong}", self.source)
+        self.wrong(&wrong)
     }
 }
 
@@ -90,20 +99,20 @@ pub(crate) fn built_in() -> Result<Site, String> {
         config: settings.validate().map_err(|error| error.to_string())?,
         journal: None,
         about: String::new(),
-        is_built_in: true,
-        source: String::new(),
+        path: None,
+        fixed: Table::new(),
     })
 }
 
 /// Reads the file, or says in one line what is wrong with it.
 pub(crate) fn read(path: &Path) -> Result<Site, String> {
-    let source = format!("{}: ", path.display());
-    site_file::read(path, |table, folder| site(table, folder, source))
+    let site = site_file::read(path, site)?;
+    Ok(Site { path: Some(path.to_owned()), ..site })
 }
 
 /// `folder`: the one that the file lies in, where the files that it names are.
-fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
-    let about = without_secrets(table.clone());
+fn site(table: Table, folder: &Path) -> Result<Site, Wrong> {
+    let (about, fixed) = (without_secrets(table.clone()), fixed(&table));
     let (settings, (listen, dns, journal)) = site_file::settings(table, folder, &[], |listen, file| {
         let listen = Listen::read(listen, folder)?;
 
@@ -119,7 +128,23 @@ fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
     })?;
     let config = settings.validate()?;
     listen.check(&config)?;
-    Ok(Site { listen, dns, config, journal, about, is_built_in: false, source })
+    Ok(Site { listen, dns, config, journal, about, path: None, fixed })
+}
+
+/// What of the file is read at the start only: sockets and certificates, name servers, the journal.
+fn fixed(file: &Table) -> Table {
+    let mut fixed = Table::new();
+    for name in ["listen", "dns", "journal"] {
+        if let Some(section) = file.get(name) {
+            fixed.insert(name.to_owned(), section.clone());
+        }
+    }
+    if let Some(listen) = fixed.get_mut("listen").and_then(toml::Value::as_table_mut) {
+        // Those are the core's.
+        listen.remove("domains");
+        listen.remove("names");
+    }
+    fixed
 }
 
 /// The file's keys and values as text, without the flow secret and without comments, in which one may stand as well.
@@ -141,7 +166,7 @@ mod tests {
     use std::time::Duration;
 
     fn read_text(text: &str) -> Result<Site, String> {
-        site(text.parse().unwrap(), Path::new(""), String::new()).map_err(|wrong| wrong.to_string())
+        site(text.parse().unwrap(), Path::new("")).map_err(|wrong| wrong.to_string())
     }
 
     #[test]
@@ -393,7 +418,7 @@ mod tests {
             digest_uri = "equivalent"
             "#
         );
-        let site = site(text.parse().unwrap(), &folder, String::new());
+        let site = site(text.parse().unwrap(), &folder);
         std::fs::remove_file(path).unwrap();
         let site = site.unwrap_or_else(|wrong| panic!("{wrong}"));
         let auth = site.config.auth.as_ref().unwrap();

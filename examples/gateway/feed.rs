@@ -21,8 +21,19 @@ const GATHER: Duration = Duration::from_millis(5);
 /// How long the last ones may take at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What is told there.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// By the core.
+    Core(Notice),
+    /// The configuration file was read again and refused, for this reason.
+    Refused(String),
+    /// It was taken, but for these keys.
+    NeedsRestart(Vec<String>),
+}
+
 pub(crate) struct Feed {
-    notices: SyncSender<(Instant, Notice)>,
+    notices: SyncSender<(Instant, News)>,
     /// Closed when the writer has ended.
     ended: Receiver<()>,
     drops: Drops,
@@ -42,8 +53,8 @@ impl Feed {
         Self { notices, ended, drops: Drops::default() }
     }
 
-    pub(crate) fn publish(&mut self, at: Instant, notice: Notice) {
-        match self.notices.try_send((at, notice)) {
+    pub(crate) fn publish(&mut self, at: Instant, news: News) {
+        match self.notices.try_send((at, news)) {
             // The writer has said why it ended.
             Ok(()) | Err(TrySendError::Disconnected(_)) => {}
             Err(TrySendError::Full(_)) => {
@@ -62,12 +73,12 @@ impl Feed {
 }
 
 /// Writes each notice as a line, soon, until there are no more or nobody reads them.
-fn write_lines(waiting: &Receiver<(Instant, Notice)>, out: &mut impl Write) -> io::Result<()> {
+fn write_lines(waiting: &Receiver<(Instant, News)>, out: &mut impl Write) -> io::Result<()> {
     let mut text = Vec::new();
     while let Ok(first) = waiting.recv() {
         std::thread::sleep(GATHER);
-        for (at, notice) in std::iter::once(first).chain(waiting.try_iter()).take(WAITING) {
-            serde_json::to_writer(&mut text, &Line { at, notice: &notice })?;
+        for (at, news) in std::iter::once(first).chain(waiting.try_iter()).take(WAITING) {
+            serde_json::to_writer(&mut text, &Line { at, news: &news })?;
             text.push(b'\n');
         }
         out.write_all(&text)?;
@@ -86,7 +97,7 @@ mod tests {
         let (notices, waiting) = sync_channel(3);
         for number in ["911", "112", "999"] {
             let notice = Notice::EmergencyCallFailed { from: "sip:a@h".into(), number: number.into() };
-            notices.send((Instant::ZERO, notice)).unwrap();
+            notices.send((Instant::ZERO, News::Core(notice))).unwrap();
         }
         drop(notices);
         let mut out = Vec::new();

@@ -1,5 +1,6 @@
 //! Notices as JSON: `at` in seconds since the start, `notice` in snake case, then the fields of that notice.
 
+use crate::feed::News;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sip_survivability::Notice;
 use sip_survivability::routing::Reason;
@@ -8,7 +9,7 @@ use sip_survivability::time::Instant;
 /// A notice and when it came, to be written in the order in which a reader wants to see it.
 pub(crate) struct Line<'a> {
     pub(crate) at: Instant,
-    pub(crate) notice: &'a Notice,
+    pub(crate) news: &'a News,
 }
 
 /// Fields of a notice: each with its name.
@@ -24,10 +25,22 @@ impl Serialize for Line<'_> {
         let mut map = serializer.serialize_map(None)?;
         // Microseconds in a double are exact for 285 years.
         map.serialize_entry("at", &(self.at.as_micros() as f64 / 1e6))?;
-        match self.notice {
+        let notice = match self.news {
+            News::Core(notice) => notice,
+            News::Refused(reason) => {
+                fields!(map, "configuration_refused", "reason": reason);
+                return map.end();
+            }
+            News::NeedsRestart(keys) => {
+                fields!(map, "needs_restart", "keys": keys);
+                return map.end();
+            }
+        };
+        match notice {
             Notice::Listening { transport, address } => {
                 fields!(map, "listening", "transport": transport.to_string(), "address": address);
             }
+            Notice::Reconfigured => fields!(map, "reconfigured",),
             Notice::StateChanged { from, to, cause } => {
                 fields!(map, "state_changed", "from": from.as_str(), "to": to.as_str(), "cause": cause.as_str());
             }
@@ -91,8 +104,8 @@ mod tests {
     use super::*;
     use sip_survivability::transport::Transport;
 
-    fn line(at: Instant, notice: &Notice) -> String {
-        serde_json::to_string(&Line { at, notice }).unwrap()
+    fn line(at: Instant, notice: Notice) -> String {
+        serde_json::to_string(&Line { at, news: &News::Core(notice) }).unwrap()
     }
 
     #[test]
@@ -100,7 +113,7 @@ mod tests {
         let listening =
             Notice::Listening { transport: Transport::Udp, address: "127.0.0.1:5080".parse().unwrap() };
         assert_eq!(
-            line(Instant::from_micros(1_500_001), &listening),
+            line(Instant::from_micros(1_500_001), listening),
             r#"{"at":1.500001,"notice":"listening","transport":"udp","address":"127.0.0.1:5080"}"#
         );
         let rejected = Notice::RequestRejected {
@@ -110,7 +123,7 @@ mod tests {
             reason: "no such user, \"1009\"".into(),
         };
         assert_eq!(
-            line(Instant::ZERO, &rejected),
+            line(Instant::ZERO, rejected),
             r#"{"at":0.0,"notice":"request_rejected","method":"INVITE","from":"sip:1001@branch.example","status":404,"reason":"no such user, \"1009\""}"#
         );
     }

@@ -14,6 +14,7 @@
 //! 4. ask for its next deadline.
 //!
 //! Standard output carries one JSON object a line for each notice (`json.rs`), standard error the log (`words.rs`).
+//! SIGHUP reads the configuration file again (`reload.rs`).
 //! With `[journal] file = ".."` all that the core is told is kept (`journal.rs`), for `examples/replay` to look at.
 
 #![expect(clippy::disallowed_methods, reason = "this is the caller: clocks, sockets and threads live here")]
@@ -31,6 +32,7 @@ mod journal;
 mod json;
 mod listen;
 mod local;
+mod reload;
 mod section;
 mod settings;
 mod signals;
@@ -48,9 +50,10 @@ use connections::{Arrival, Connections};
 use dns::{Answers, Dns};
 use drops::Drops;
 use entrance::Entrance;
-use feed::Feed;
+use feed::{Feed, News};
 use journal::Journal;
-use signals::Signals;
+use reload::Running;
+use signals::{Signals, Wish as Signal};
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Transport};
 use sip_survivability::{Action, Actions, Event, Sas};
@@ -128,7 +131,7 @@ async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> Ex
         Ok(signals) => signals,
         Err(error) => return fail(&format!("cannot wait for signals: {error}"), 1),
     };
-    if site.is_built_in {
+    if site.path.is_none() {
         eprint!("{}", config::HOW_TO_CALL);
     }
 
@@ -139,10 +142,18 @@ async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> Ex
             () = udp::any_ready(&gateway.ports) => {}
             Some(arrival) = arrivals.recv() => gateway.on_arrival(arrival),
             () = gateway.next_deadline() => {}
-            signal = signals.next() => {
-                tracing::info!("{signal}: stopping");
-                break;
-            }
+            signal = signals.next() => match signal {
+                Signal::Stop(name) => {
+                    tracing::info!("{name}: stopping");
+                    break;
+                }
+                // Who has no file to read is on somebody's terminal, which is gone.
+                Signal::Reload if !gateway.running.has_file() => {
+                    tracing::info!("SIGHUP: stopping");
+                    break;
+                }
+                Signal::Reload => answers = gateway.reload().or_else(|| answers.take()),
+            },
         }
         gateway.take_turn(&mut arrivals);
         // Sockets that always have more would keep this task from ever waiting, and so the signals from being seen.
@@ -187,6 +198,7 @@ struct Gateway {
     feed: Feed,
     /// None where none is kept, or it has ended.
     journal: Option<Journal>,
+    running: Running,
     start: std::time::Instant,
 }
 
@@ -214,6 +226,7 @@ impl Gateway {
             dns,
             feed: Feed::to_stdout(),
             journal,
+            running: Running::new(site.path, site.listen, site.fixed),
             start: std::time::Instant::now(),
         };
         for (flow, local) in locals {
@@ -235,6 +248,10 @@ impl Gateway {
     /// Tells the core what happened, and does what it says.
     fn tell(&mut self, event: Event) {
         self.events.push_back(event);
+        self.tell_events();
+    }
+
+    fn tell_events(&mut self) {
         while let Some(event) = self.events.pop_front() {
             let (now, mut actions) = (self.now(), std::mem::take(&mut self.actions));
             if let Some(journal) = &mut self.journal {
@@ -257,7 +274,7 @@ impl Gateway {
             Action::Close { flow } => self.connections.close(flow),
             Action::Notify(notice) => {
                 words::log(&notice);
-                self.feed.publish(now, notice);
+                self.feed.publish(now, News::Core(notice));
             }
             Action::Resolve { query, name, kind } => {
                 if let Some(dns) = &self.dns {

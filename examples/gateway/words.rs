@@ -21,6 +21,7 @@ pub(crate) fn start_logging() {
 pub(crate) fn log(notice: &Notice) {
     match notice {
         Notice::Listening { transport, address } => info!("listening on {address} ({transport})"),
+        Notice::Reconfigured => info!("the configuration was read again"),
         Notice::StateChanged { to, cause, .. } => match to {
             State::Emergency => warn!("emergency: the branch serves itself ({})", plain(cause.as_str())),
             State::Normal => info!("normal: the proxy serves the branch ({})", plain(cause.as_str())),

@@ -2,7 +2,7 @@
 
 use crate::section::Wrong;
 use crate::site_file;
-use sip_survivability::config::{Config, SurvivabilityMode};
+use sip_survivability::config::{Config, Settings, SurvivabilityMode};
 use std::path::Path;
 use toml::Table;
 
@@ -16,7 +16,20 @@ pub(crate) fn parse(text: &str, folder: &Path) -> Result<Config, String> {
     site_file::parse(text, folder, config)
 }
 
+/// Reads the text of a configuration that followed `first`. The secret is not in it, and was the same, or it could not have followed.
+pub(crate) fn next(text: &str, folder: &Path, first: &Config) -> Result<Config, String> {
+    site_file::parse(text, folder, |table, folder| {
+        let mut settings = settings(table, folder)?;
+        settings.sas.flow_secret.clone_from(&first.sas.flow_secret);
+        Ok(settings.validate()?)
+    })
+}
+
 fn config(table: Table, folder: &Path) -> Result<Config, Wrong> {
+    Ok(settings(table, folder)?.validate()?)
+}
+
+fn settings(table: Table, folder: &Path) -> Result<Settings, Wrong> {
     let is_empty = table.is_empty();
     // The journal tells what was listened on, and what the DNS answered.
     let left_out = ["listen", "dns", "journal"];
@@ -25,5 +38,5 @@ fn config(table: Table, folder: &Path) -> Result<Config, Wrong> {
         // A gateway without a file.
         settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
     }
-    Ok(settings.validate()?)
+    Ok(settings)
 }

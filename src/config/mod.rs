@@ -23,6 +23,7 @@
 
 pub mod audiocodes;
 mod authentication;
+mod change;
 mod contradictions;
 mod dial_plan;
 #[cfg(feature = "serde")]

@@ -52,6 +52,7 @@ mod record;
 mod refusal;
 mod reginfo;
 mod register;
+mod reload;
 mod request;
 mod store;
 mod table;
@@ -101,11 +102,15 @@ fn infrastructure(config: &Config) -> BTreeSet<SocketAddr> {
     config.targets().flat_map(Target::places).map(|place| place.1).collect()
 }
 
+fn reserved(config: &Config) -> BTreeSet<Box<str>> {
+    let users = config.sas.emergency_numbers.iter().chain(&config.registrar.reserved_users);
+    users.map(|user| user.as_str().into()).collect()
+}
+
 impl Registrar {
     /// An empty database. `secret` keys its indexes: who does not know it cannot choose names that are in each other's way.
     #[must_use]
     pub fn new(config: &Config, secret: [u64; 2]) -> Self {
-        let reserved = config.sas.emergency_numbers.iter().chain(&config.registrar.reserved_users);
         Self {
             table: Table::new(secret, config.registration_manipulation),
             former: Former::new(config.registrar.max_users),
@@ -115,7 +120,7 @@ impl Registrar {
             max_contacts: config.registrar.max_contacts,
             min_expires: config.registrar.min_expires,
             max_expires: config.registrar.max_expires,
-            reserved: reserved.map(|user| user.as_str().into()).collect(),
+            reserved: reserved(config),
             infrastructure: infrastructure(config),
         }
     }

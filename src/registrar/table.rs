@@ -6,6 +6,7 @@
 use super::binding::{Binding, Home, Origin};
 use super::gruu::Temporary;
 use super::index::{Entry, Index, MAX_SLOTS, Name, Names};
+use super::texts::{Parts, Texts};
 use crate::config::RegistrationManipulation;
 use crate::slab::{Slab, SlabId};
 use crate::time::{Instant, TimerId, Timers};
@@ -191,6 +192,33 @@ impl Table {
         Some(binding)
     }
 
+    /// Gives `id` another key, by which it is looked for from now on. The binding as it was and as it is.
+    pub(super) fn rekey(&mut self, id: BindingId, key: &str) -> Option<(Binding, Binding)> {
+        let was = self.rows.get(id.0)?.binding.clone();
+        self.unlink(id);
+        self.user_count -= usize::from(!self.contains(was.key()));
+        self.user_count += usize::from(!self.contains(key));
+        let row = self.rows.get_mut(id.0)?;
+        row.binding.texts = Texts::new(Parts { key, ..was.texts.parts() });
+        let is = row.binding.clone();
+        self.link(id);
+        Some((was, is))
+    }
+
+    /// From now on users are found as well by what `manipulation` makes of them.
+    pub(super) fn set_manipulation(&mut self, manipulation: RegistrationManipulation) {
+        if manipulation == self.manipulation {
+            return;
+        }
+        (self.manipulation, self.associated) = (manipulation, Index::default());
+        let rows = self.rows.iter().map(|(id, row)| (user_of(row.binding.key()), row.entry(BindingId(id))));
+        for (user, entry) in rows {
+            if let Some(user) = manipulation.associated(user) {
+                self.associated.insert(self.names.of(user.as_bytes(), user.as_bytes()), entry);
+            }
+        }
+    }
+
     fn link(&mut self, id: BindingId) {
         let Some(row) = self.rows.get_mut(id.0) else { return };
         let (binding, entry) = (&row.binding, row.entry(id));
@@ -310,9 +338,14 @@ impl Table {
 
     /// All bindings, in order of registration.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Binding> {
-        let mut rows: Vec<_> = self.rows.iter().map(|(_, row)| row).collect();
-        rows.sort_unstable_by_key(|row| row.serial);
-        rows.into_iter().map(|row| &row.binding)
+        self.in_turn().map(|(_, binding)| binding)
+    }
+
+    /// The same, with their names.
+    pub(super) fn in_turn(&self) -> impl Iterator<Item = (BindingId, &Binding)> {
+        let mut rows: Vec<_> = self.rows.iter().collect();
+        rows.sort_unstable_by_key(|(id, row)| (row.serial, *id));
+        rows.into_iter().map(|(id, row)| (BindingId(id), &row.binding))
     }
 
     fn row(&self, slot: u32) -> Option<(BindingId, &Row)> {

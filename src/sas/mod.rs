@@ -9,6 +9,7 @@
 //! * `homecoming`, `pacer`: what a returning proxy is told, and how fast.
 //! * `names`: proxies, gateways and next hops that are named, and have to be asked for.
 //! * `journal`: what the core was told, to be kept and lived through again.
+//! * `reload`: another configuration at run time.
 //! * `store`: bindings that outlive a core, on their way out and back in.
 //! * `overload`: what is told to those for whom there is no room; `source_rate`: who sends too much.
 //! * `watch`: the proxy set's health, the mode, and what their changes lead to.
@@ -27,6 +28,7 @@ mod overload;
 mod pacer;
 mod register;
 mod relay;
+mod reload;
 mod shortcut;
 mod source_rate;
 mod store;
@@ -55,7 +57,7 @@ use overload::Overload;
 use pacer::Pacer;
 use source_rate::SourceRate;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 pub use action::{Action, Actions};
@@ -98,6 +100,8 @@ struct World {
     flows: Flows,
     /// The hosts whose users are this branch's.
     home: HomeHosts,
+    /// Those of them that are ours because we listen there, or have.
+    listening: BTreeSet<IpAddr>,
     now: Instant,
 }
 
@@ -157,7 +161,7 @@ impl Sas {
             overload: Overload::default(),
             source_rate: SourceRate::default(),
             expire_again_at: now,
-            world: World { config, rng, flows, home, now },
+            world: World { config, rng, flows, home, listening: BTreeSet::new(), now },
         }
     }
 
@@ -229,6 +233,12 @@ impl Sas {
     #[must_use]
     pub const fn state(&self) -> State {
         self.mode.state()
+    }
+
+    /// The configuration in force, with what the DNS has said of its targets.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.world.config
     }
 
     /// The database of registered users.

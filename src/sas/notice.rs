@@ -52,6 +52,8 @@ pub enum Notice {
         /// Why.
         reason: Unresolved,
     },
+    /// Another configuration is in force ([`Sas::reconfigure`](super::Sas::reconfigure)).
+    Reconfigured,
     /// A contact was added to the database.
     UserBound(BoundContact),
     /// A contact's lifetime was renewed.

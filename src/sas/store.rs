@@ -10,6 +10,11 @@ impl World {
     /// Tells whoever watches of `changes`, and whoever keeps them.
     pub(super) fn tell_changes(&self, changes: &[BindingChange], out: &mut Actions) {
         out.extend(changes.iter().map(Notice::changed));
+        self.store_changes(changes, out);
+    }
+
+    /// Tells whoever keeps them, if anybody does.
+    pub(super) fn store_changes(&self, changes: &[BindingChange], out: &mut Actions) {
         if self.config.registrar.store {
             for change in changes {
                 let flow = change.binding.flow.and_then(|flow| self.flows.find(flow));

@@ -28,6 +28,10 @@ impl Sas {
         let mut actions = Vec::new();
         let world = &mut self.world;
         self.upstream.handle(world.now, event, &world.config, &mut world.rng, &mut actions);
+        self.do_upstream(actions, out);
+    }
+
+    pub(super) fn do_upstream(&mut self, actions: Vec<UpstreamAction>, out: &mut Actions) {
         for action in actions {
             match action {
                 UpstreamAction::Probe { target, probe } => self.send_probe(target, probe, out),
@@ -55,8 +59,10 @@ impl Sas {
             let event = if probing { UpstreamEvent::ProbingStopped } else { UpstreamEvent::ProbingStarted };
             self.tell_upstream(event, out);
         }
-        if let Some(patience) =
-            self.mode.patience().filter(|now| patience.is_some_and(|before| *now < before))
+        // What was sent to a proxy that is gone keeps the patience that it had.
+        if event != ModeEvent::ProxiesReplaced
+            && let Some(patience) =
+                self.mode.patience().filter(|now| patience.is_some_and(|before| *now < before))
         {
             for context in self.proxy.waiting() {
                 self.proxy.hurry(self.world.now, context, patience);
@@ -65,7 +71,7 @@ impl Sas {
         outcome.rescue
     }
 
-    fn on_transition(&mut self, Transition { from, to, cause }: Transition, out: &mut Actions) {
+    pub(super) fn on_transition(&mut self, Transition { from, to, cause }: Transition, out: &mut Actions) {
         out.push(Notice::StateChanged { from, to, cause }.into());
         match to {
             State::Emergency if self.mode.patience().is_some() => {

@@ -34,6 +34,8 @@ mod proxy_set;
 #[cfg(test)]
 mod register;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod rescue;
 #[cfg(test)]
 mod rig;

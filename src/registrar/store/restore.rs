@@ -39,8 +39,13 @@ impl Binding {
         stamp(self.updated_at, self.past.updated, self.cseq)
     }
 
-    fn name(&self) -> String {
-        name(self.key(), self.contact().as_str(), self.texts.instance(), self.reg_id)
+    pub(in crate::registrar) fn name(&self) -> String {
+        self.name_under(self.key())
+    }
+
+    /// Its name, if `key` were its key.
+    pub(in crate::registrar) fn name_under(&self, key: &str) -> String {
+        name(key, self.contact().as_str(), self.texts.instance(), self.reg_id)
     }
 
     /// Which of two that were touched at the same time counts: any of them, but always the same one.
