@@ -38,6 +38,9 @@ mod scenarios;
 mod secure;
 #[path = "peers/sipsak.rs"]
 mod sipsak;
+#[cfg(unix)]
+#[path = "gateway/store.rs"]
+mod store;
 #[path = "gateway/websocket.rs"]
 mod websocket;
 

@@ -51,6 +51,9 @@ A configuration, with the defaults of some of its keys; only listen.udp must be 
   # [journal]                          # all that comes in, for examples/replay; messages as they came, so keep it safe
   # file = \"outage.journal\"          # beside this file; one that is there is kept, and the new one gets a number
 
+  # [store]                            # who is registered outlives a restart, with a secret for tokens, so keep it safe
+  # file = \"bindings.redb\"           # beside this file; for one gateway at a time
+
   # [auth]                             # absent: in emergency anybody registers and calls
   # users = \"users.htdigest\"         # user:realm:HA1 or user:realm:SHA-256:HA1, beside this file
 ";

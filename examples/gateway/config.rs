@@ -2,9 +2,9 @@
 
 use crate::entrance::Entrance;
 use crate::listen::Listen;
-use crate::section::Wrong;
-use crate::{local, site_file, websocket};
-use sip_survivability::config::{Config, Settings, SurvivabilityMode};
+use crate::section::{Section, Wrong};
+use crate::{local, site_file, store, websocket};
+use sip_survivability::config::{Config, Secret, Settings, SurvivabilityMode};
 use sip_survivability::transport::Transport;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -34,6 +34,10 @@ pub(crate) struct Site {
     pub(crate) config: Config,
     /// Where all that the core is told is written down.
     pub(crate) journal: Option<PathBuf>,
+    /// Where bindings outlive a restart.
+    pub(crate) store: Option<PathBuf>,
+    /// The secret that is kept there, once it is open.
+    pub(crate) kept_secret: Option<Secret>,
     /// The file as the journal shows it: see [`without_secrets`].
     pub(crate) about: String,
     /// The file; none where this is built in.
@@ -73,6 +77,28 @@ impl Site {
         }
     }
 
+    /// Opens the store, if there is to be one. Says in one line why it cannot be.
+    pub(crate) fn open_store(&mut self) -> Result<Option<store::Opened>, String> {
+        let Some(path) = &self.store else { return Ok(None) };
+        let opened = store::open(path, self.config.sas.stale_binding_grace).map_err(|reason| {
+            self.wrong(&Wrong { key: "store.file".into(), value: format!("{path:?}"), reason })
+        })?;
+        self.go_on_with(Some(opened.content.secret.clone()))?;
+        Ok(Some(opened))
+    }
+
+    /// A store is there, or none, whatever the file says by now, and has kept this secret, which counts where the file has none.
+    pub(crate) fn go_on_with(&mut self, kept_secret: Option<Secret>) -> Result<(), String> {
+        let mut settings = Settings::clone(&self.config);
+        settings.registrar.store = kept_secret.is_some();
+        if settings.sas.flow_secret.is_none() {
+            settings.sas.flow_secret.clone_from(&kept_secret);
+        }
+        self.config = settings.validate().map_err(|error| self.wrong(&error))?;
+        self.kept_secret = kept_secret;
+        Ok(())
+    }
+
     /// The one line about a DNS that cannot be asked.
     pub(crate) fn wrong_dns(&self, error: &str) -> String {
         let reason = format!("names of hosts cannot be asked for: {error}");
@@ -98,6 +124,8 @@ pub(crate) fn built_in() -> Result<Site, String> {
         dns: Vec::new(),
         config: settings.validate().map_err(|error| error.to_string())?,
         journal: None,
+        store: None,
+        kept_secret: None,
         about: String::new(),
         path: None,
         fixed: Table::new(),
@@ -113,28 +141,33 @@ pub(crate) fn read(path: &Path) -> Result<Site, String> {
 /// `folder`: the one that the file lies in, where the files that it names are.
 fn site(table: Table, folder: &Path) -> Result<Site, Wrong> {
     let (about, fixed) = (without_secrets(table.clone()), fixed(&table));
-    let (settings, (listen, dns, journal)) = site_file::settings(table, folder, &[], |listen, file| {
+    let (settings, (listen, dns, journal, store)) = site_file::settings(table, folder, &[], |listen, file| {
         let listen = Listen::read(listen, folder)?;
 
         let (mut keys, mut dns) = (file.section("dns")?, Vec::new());
         keys.set("servers", &mut dns)?;
         keys.finish()?;
 
-        let (mut keys, mut path) = (file.section("journal")?, String::new());
-        keys.set("file", &mut path)?;
-        keys.finish()?;
-        let journal = Some(path).filter(|path| !path.is_empty()).map(|path| folder.join(path));
-        Ok((listen, dns, journal))
+        let [journal, store] = ["journal", "store"].map(|name| file_of(file.section(name), folder));
+        Ok((listen, dns, journal?, store?))
     })?;
     let config = settings.validate()?;
     listen.check(&config)?;
-    Ok(Site { listen, dns, config, journal, about, path: None, fixed })
+    Ok(Site { listen, dns, config, journal, store, kept_secret: None, about, path: None, fixed })
 }
 
-/// What of the file is read at the start only: sockets and certificates, name servers, the journal.
+/// The file that a section names, if it does.
+fn file_of(keys: Result<Section, Wrong>, folder: &Path) -> Result<Option<PathBuf>, Wrong> {
+    let (mut keys, mut path) = (keys?, String::new());
+    keys.set("file", &mut path)?;
+    keys.finish()?;
+    Ok(Some(path).filter(|path| !path.is_empty()).map(|path| folder.join(path)))
+}
+
+/// What of the file is read at the start only: sockets and certificates, name servers, the journal, the store.
 fn fixed(file: &Table) -> Table {
     let mut fixed = Table::new();
-    for name in ["listen", "dns", "journal"] {
+    for name in ["listen", "dns", "journal", "store"] {
         if let Some(section) = file.get(name) {
             fixed.insert(name.to_owned(), section.clone());
         }
@@ -189,6 +222,8 @@ mod tests {
         names = ["sip:sas.branch.example:5080"]
         [journal]
         file = "outage.journal"
+        [store]
+        file = "bindings.redb"
         [proxy_set]
         targets = ["sip:192.0.2.1", "sip:192.0.2.2:5062"]
         keepalive = false
@@ -296,6 +331,7 @@ mod tests {
         assert_eq!(site.local_address(site.listen.udp[0]), "203.0.113.5:5080".parse().unwrap());
 
         assert_eq!(site.journal.as_deref(), Some(Path::new("outage.journal")));
+        assert_eq!(site.store.as_deref(), Some(Path::new("bindings.redb")));
         // What the journal says is the same configuration, but for the secret.
         assert!(site.about.contains("redundant_sas") && !site.about.contains("secret"), "{}", site.about);
         assert!(read_text(&site.about).is_ok());

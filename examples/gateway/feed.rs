@@ -30,6 +30,26 @@ pub(crate) enum News {
     Refused(String),
     /// It was taken, but for these keys.
     NeedsRestart(Vec<String>),
+    /// What the store had at the start.
+    StoreOpened { bindings: usize, expired: usize, damaged: usize },
+    /// The store cannot be written, for this reason. It is tried again.
+    StoreFailed(String),
+    /// The store is written again, and lacks nothing.
+    StoreWorks,
+}
+
+/// Tells news from another thread.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    news: SyncSender<(Instant, News)>,
+    start: std::time::Instant,
+}
+
+impl Reporter {
+    pub(crate) fn tell(&self, news: News) {
+        // Where nobody reads, the log has it.
+        let _ = self.news.try_send((Instant::ZERO + self.start.elapsed(), news));
+    }
 }
 
 pub(crate) struct Feed {
@@ -51,6 +71,11 @@ impl Feed {
             drop(ending);
         });
         Self { notices, ended, drops: Drops::default() }
+    }
+
+    /// For another thread. `start`: when the core's time began.
+    pub(crate) fn reporter(&self, start: std::time::Instant) -> Reporter {
+        Reporter { news: self.notices.clone(), start }
     }
 
     pub(crate) fn publish(&mut self, at: Instant, news: News) {

@@ -35,6 +35,18 @@ impl Serialize for Line<'_> {
                 fields!(map, "needs_restart", "keys": keys);
                 return map.end();
             }
+            News::StoreOpened { bindings, expired, damaged } => {
+                fields!(map, "store_opened", "bindings": bindings, "expired": expired, "damaged": damaged);
+                return map.end();
+            }
+            News::StoreFailed(reason) => {
+                fields!(map, "store_failed", "reason": reason);
+                return map.end();
+            }
+            News::StoreWorks => {
+                fields!(map, "store_works",);
+                return map.end();
+            }
         };
         match notice {
             Notice::Listening { transport, address } => {

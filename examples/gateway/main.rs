@@ -15,7 +15,8 @@
 //!
 //! Standard output carries one JSON object a line for each notice (`json.rs`), standard error the log (`words.rs`).
 //! SIGHUP reads the configuration file again (`reload.rs`).
-//! With `[journal] file = ".."` all that the core is told is kept (`journal.rs`), for `examples/replay` to look at.
+//! With `[journal] file = ".."` all that the core is told is kept (`journal.rs`), for `examples/replay` to look at. With
+//! `[store] file = ".."` bindings outlive a restart (`store.rs`).
 
 #![expect(clippy::disallowed_methods, reason = "this is the caller: clocks, sockets and threads live here")]
 
@@ -37,6 +38,7 @@ mod section;
 mod settings;
 mod signals;
 mod site_file;
+mod store;
 mod tls;
 mod udp;
 mod users;
@@ -60,6 +62,7 @@ use sip_survivability::{Action, Actions, Event, Sas};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use store::{Opened, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::Receiver;
 use udp::Port;
@@ -77,12 +80,16 @@ fn main() -> ExitCode {
         Ok(Wish::Serve { config: None }) => config::built_in(),
         Err(error) => Err(error),
     };
-    let site = match site {
+    let mut site = match site {
         Ok(site) => site,
         Err(error) => return fail(&error, WRONG_CONFIGURATION),
     };
 
     words::start_logging();
+    let opened = match site.open_store() {
+        Ok(opened) => opened,
+        Err(error) => return fail(&error, WRONG_CONFIGURATION),
+    };
     // One thread is enough for the core, and sharing nothing is what keeps it simple.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -92,7 +99,7 @@ fn main() -> ExitCode {
         Ok(dns) => dns.unzip(),
         Err(error) => return fail(&site.wrong_dns(&error), WRONG_CONFIGURATION),
     };
-    runtime.block_on(serve(site, dns, answers))
+    runtime.block_on(serve(site, opened, dns, answers))
 }
 
 /// One line on standard error, whatever the message has in it.
@@ -106,7 +113,12 @@ fn fail(message: &str, status: u8) -> ExitCode {
 }
 
 /// Opens the sockets, then runs until a signal comes.
-async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> ExitCode {
+async fn serve(
+    site: Site,
+    opened: Option<Opened>,
+    dns: Option<Dns>,
+    mut answers: Option<Answers>,
+) -> ExitCode {
     let mut ports = Vec::new();
     for (number, &address) in (0..).zip(&site.listen.udp) {
         match Port::bind(FlowId(number), address).await {
@@ -136,6 +148,7 @@ async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> Ex
     }
 
     let (mut gateway, mut arrivals) = Gateway::new(site, seed, ports, listeners, dns);
+    gateway.restore(opened);
     loop {
         tokio::select! {
             answer = next_answer(&mut answers) => gateway.tell(answer),
@@ -161,6 +174,9 @@ async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> Ex
     }
     if let Some(journal) = gateway.journal {
         journal.finish();
+    }
+    if let Some(store) = gateway.store {
+        store.finish();
     }
     gateway.feed.finish();
     ExitCode::SUCCESS
@@ -199,6 +215,8 @@ struct Gateway {
     /// None where none is kept, or it has ended.
     journal: Option<Journal>,
     running: Running,
+    /// None where bindings end with us.
+    store: Option<Store>,
     start: std::time::Instant,
 }
 
@@ -226,7 +244,8 @@ impl Gateway {
             dns,
             feed: Feed::to_stdout(),
             journal,
-            running: Running::new(site.path, site.listen, site.fixed),
+            running: Running::new(site.path, site.listen, site.fixed, site.kept_secret),
+            store: None,
             start: std::time::Instant::now(),
         };
         for (flow, local) in locals {
@@ -238,6 +257,22 @@ impl Gateway {
             gateway.connections.take_from(listener, entrance);
         }
         (gateway, arrivals)
+    }
+
+    /// Tells the core what the store has, before it hears of anything that has come since, and begins to keep what changes.
+    fn restore(&mut self, opened: Option<Opened>) {
+        let Some(mut opened) = opened else { return };
+        let content = &mut opened.content;
+        let (bindings, expired, damaged) = (content.records.len(), content.expired, content.damaged);
+        tracing::info!(
+            "the store has {bindings} bindings; past their lifetime: {expired}, damaged: {damaged}"
+        );
+        for (record, age) in content.records.drain(..) {
+            self.tell(Event::Restored { record: Box::new(record), age });
+            self.journal = self.journal.take().and_then(Journal::end_turn);
+        }
+        self.feed.publish(self.now(), News::StoreOpened { bindings, expired, damaged });
+        self.store = Some(opened.start(self.feed.reporter(self.start)));
     }
 
     /// The core's time: microseconds since the start, by a clock that no administrator can set back.
@@ -281,8 +316,11 @@ impl Gateway {
                     dns.ask(query, name, kind);
                 }
             }
-            // Asked for by `registrar.store`, which this gateway has no key for.
-            Action::Store(_) => {}
+            Action::Store(record) => {
+                if let Some(store) = &self.store {
+                    store.keep(record);
+                }
+            }
             _ => tracing::error!("the core wants what this gateway cannot do"),
         }
     }
@@ -345,6 +383,9 @@ impl Gateway {
         }
         self.send_gathered();
         self.journal = self.journal.take().and_then(Journal::end_turn);
+        if let Some(store) = &self.store {
+            store.end_turn(|| self.sas.snapshot(self.now()));
+        }
     }
 
     /// Waits for the core's next deadline; for ever if there is none.

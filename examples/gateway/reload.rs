@@ -8,6 +8,7 @@ use crate::config::{self, Site};
 use crate::dns::{Answers, Dns};
 use crate::feed::News;
 use crate::listen::Listen;
+use sip_survivability::config::Secret;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -18,11 +19,18 @@ pub(crate) struct Running {
     path: Option<PathBuf>,
     listen: Listen,
     fixed: Table,
+    /// Of the store, if there is one.
+    kept_secret: Option<Secret>,
 }
 
 impl Running {
-    pub(crate) fn new(path: Option<PathBuf>, listen: Listen, fixed: Table) -> Self {
-        Self { path, listen, fixed }
+    pub(crate) fn new(
+        path: Option<PathBuf>,
+        listen: Listen,
+        fixed: Table,
+        kept_secret: Option<Secret>,
+    ) -> Self {
+        Self { path, listen, fixed, kept_secret }
     }
 
     /// Whether there is a file to be read again.
@@ -33,7 +41,8 @@ impl Running {
     /// What the file says now, if that can work with what is open.
     fn read(&self) -> Result<Site, String> {
         let path = self.path.as_deref().ok_or("there is no file to be read again")?;
-        let site = config::read(path)?;
+        let mut site = config::read(path)?;
+        site.go_on_with(self.kept_secret.clone())?;
         self.listen.check(&site.config).map_err(|wrong| site.wrong(&wrong))?;
         Ok(site)
     }

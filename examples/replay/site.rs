@@ -31,9 +31,12 @@ fn config(table: Table, folder: &Path) -> Result<Config, Wrong> {
 
 fn settings(table: Table, folder: &Path) -> Result<Settings, Wrong> {
     let is_empty = table.is_empty();
+    // Who is gone is remembered where there is a store.
+    let has_store = table.get("store").is_some_and(|store| store.get("file").is_some());
     // The journal tells what was listened on, and what the DNS answered.
-    let left_out = ["listen", "dns", "journal"];
+    let left_out = ["listen", "dns", "journal", "store"];
     let (mut settings, ()) = site_file::settings(table, folder, &left_out, |_, _| Ok(()))?;
+    settings.registrar.store = has_store;
     if is_empty {
         // A gateway without a file.
         settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
