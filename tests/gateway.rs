@@ -135,6 +135,8 @@ const WRONG_LINES: &[(&str, &str)] = &[
         "[[route]]\nto = \"users\"\ndestination_user = \"[1\"",
         "route.destination_user = \"[1\": a bracket without",
     ),
+    (r#"sas.homing_lever = "shout""#, r#"sas.homing_lever = "shout": must be "silence" or "retry-after""#),
+    (r#"sas.homing_lever = "retry-after""#, "sas.homing_lever = retry-after: needs sas.survivability_mode"),
     ("sas.subscribe_response = 100", "sas.subscribe_response = 100: must be from 200 to 699"),
     ("[[sas]]\npath = true", "sas = [{ path = true }]: must be one section"),
     ("[sass]\npath = true", "sass = { path = true }: unknown key"),

@@ -43,6 +43,7 @@ A configuration, with the defaults of some of its keys; only listen.udp must be 
   # emergency_numbers = [\"911\"]        # to the default gateway in every state
   # redundant_sas = \"sip:10.1.0.1:5080\" # who else may know a user that nobody knows here
   registration_time = \"20s\"
+  # homing_lever = \"retry-after\"      # with ignore-register: 503 rather than silence for phones that should go home
 
   # [[route]]                          # any number; the first that matches, in emergency
   # destination_user = \"9\"             # begins with 9

@@ -141,16 +141,17 @@ pub(crate) fn read(path: &Path) -> Result<Site, String> {
 /// `folder`: the one that the file lies in, where the files that it names are.
 fn site(table: Table, folder: &Path) -> Result<Site, Wrong> {
     let (about, fixed) = (without_secrets(table.clone()), fixed(&table));
-    let (settings, (listen, dns, journal, store)) = site_file::settings(table, folder, &[], |listen, file| {
-        let listen = Listen::read(listen, folder)?;
+    let (settings, (listen, dns, journal, store)) =
+        site_file::settings(table, folder, &[], |listen, file| {
+            let listen = Listen::read(listen, folder)?;
 
-        let (mut keys, mut dns) = (file.section("dns")?, Vec::new());
-        keys.set("servers", &mut dns)?;
-        keys.finish()?;
+            let (mut keys, mut dns) = (file.section("dns")?, Vec::new());
+            keys.set("servers", &mut dns)?;
+            keys.finish()?;
 
-        let [journal, store] = ["journal", "store"].map(|name| file_of(file.section(name), folder));
-        Ok((listen, dns, journal?, store?))
-    })?;
+            let [journal, store] = ["journal", "store"].map(|name| file_of(file.section(name), folder));
+            Ok((listen, dns, journal?, store?))
+        })?;
     let config = settings.validate()?;
     listen.check(&config)?;
     Ok(Site { listen, dns, config, journal, store, kept_secret: None, about, path: None, fixed })
@@ -267,6 +268,7 @@ mod tests {
         prefix_emergency_numbers = true
         block_unregistered = true
         out_of_dialog_miss = "default-gateway"
+        homing_retry_after = "7s"
         binding_mode = "user-part"
         inbound_manipulation = "emergency"
         [trust]
@@ -406,6 +408,7 @@ mod tests {
         expected.registrar.min_expires = Duration::from_secs(30);
         expected.registrar.max_expires = Duration::from_hours(2);
         expected.registrar.flow_timer = Duration::from_secs(90);
+        expected.sas.homing_retry_after = Duration::from_secs(7);
         expected.sas.flow_secret = Some("a secret of this branch".parse().unwrap());
         expected.registrar.reserved_users = vec!["operator".into()];
         expected.limits.max_message = 4096;
@@ -427,6 +430,7 @@ mod tests {
     fn as_serde_reads(text: &str) -> Settings {
         let mut table: Table = text.parse().unwrap();
         table.remove("journal");
+        table.remove("store");
         let listen = table.remove("listen").unwrap();
         for key in ["domains", "names"] {
             table.insert(key.to_owned(), listen[key].clone());

@@ -101,6 +101,9 @@ impl Serialize for Line<'_> {
             Notice::EmergencyCallFailed { from, number } => {
                 fields!(map, "emergency_call_failed", "from": from, "number": number);
             }
+            Notice::UsersNotHome { users, total } => {
+                fields!(map, "users_not_home", "total": total, "users": users);
+            }
             Notice::MessagesDropped { from, count } => {
                 fields!(map, "messages_dropped", "from": from, "count": count);
             }

@@ -2,8 +2,8 @@
 //!
 //! It is a database of the `redb` library: a commit is there wholly or not at all, whenever the process or the power ends, and room that
 //! is given up is used again. Calls never wait for it. Changes go to a thread of its own, which gathers them for [`GATHER`] and commits
-//! them together with a sync. So the end of the process, or of the power, takes at most what had changed since then, and what a phone
-//! refreshes soon anyway.
+//! them together with a sync. So the end of the process, or of the power, takes what has changed since the last commit: that time, and
+//! what the disk takes for a commit. Phones refresh it soon, by the short lifetimes of an outage.
 //!
 //! * `bindings`: what a [`Record`] is called, and under it when it was made, in milliseconds since 1970 by the wall clock, eight
 //!   bytes, the lowest first, and the record. What is gone is taken out, so that the file is bounded by the database of registered users.
@@ -19,6 +19,7 @@ use sip_survivability::registrar::Record;
 use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -198,7 +199,12 @@ impl Opened {
             facts,
         };
         std::thread::spawn(move || {
-            write(disk, &waiting);
+            let facts = disk.facts.clone();
+            // A database that is damaged under our hands may be more than its library can bear.
+            if catch_unwind(AssertUnwindSafe(|| write(disk, &waiting))).is_err() {
+                tracing::error!("the store has ended, calls go on");
+                facts.tell(News::StoreFailed("its thread has ended".to_owned()));
+            }
             drop(ending);
         });
         Store { changes, shared, ended }

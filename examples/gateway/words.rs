@@ -47,6 +47,9 @@ pub(crate) fn log(notice: &Notice) {
         Notice::EmergencyCallFailed { from, number } => {
             error!("EMERGENCY CALL FAILED: {from} dialled {number} and no route took it");
         }
+        Notice::UsersNotHome { users, total } => {
+            warn!("users that have not come home to the proxy: {total}, {}", users.join(", "));
+        }
         Notice::MessagesDropped { from, count } => {
             warn!("messages without use, the latest from {from}; dropped: {count}");
         }

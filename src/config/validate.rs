@@ -417,7 +417,7 @@ pub(super) fn span(
 }
 
 /// A duration as a site writes it.
-struct Millis(Duration);
+pub(super) struct Millis(pub(super) Duration);
 
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

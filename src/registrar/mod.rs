@@ -125,6 +125,12 @@ impl Registrar {
         }
     }
 
+    /// Temporary GRUUs of this run are of eras behind this one, a number of less than 61 bits that other runs with the same secret do not
+    /// have: who was there in one of them is not taken for who comes now.
+    pub(crate) fn begin_eras(&mut self, era: u64) {
+        self.table.pass_era(era);
+    }
+
     /// The addresses of proxies and gateways have changed.
     pub(crate) fn on_infrastructure_changed(&mut self, config: &Config) {
         self.infrastructure = infrastructure(config);
@@ -181,6 +187,17 @@ impl Registrar {
     #[must_use]
     pub const fn unconfirmed(&self) -> usize {
         self.table.unconfirmed()
+    }
+
+    /// The bindings that the central registrar has not confirmed, in any order.
+    pub(crate) fn not_confirmed(&self) -> impl Iterator<Item = &Binding> {
+        let some = (self.unconfirmed() > 0).then(|| self.table.unordered());
+        some.into_iter().flatten().filter(|binding| binding.home != Home::Confirmed)
+    }
+
+    /// Whether it has confirmed a binding of `key`.
+    pub(crate) fn is_confirmed(&self, key: &str) -> bool {
+        self.table.of_user(key).any(|(_, binding)| binding.home == Home::Confirmed)
     }
 
     /// All bindings in order of registration, collected or not: for a copy of the database. It sorts them first.

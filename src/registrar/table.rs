@@ -110,6 +110,11 @@ impl Table {
         self.era
     }
 
+    /// Eras to come are behind this one.
+    pub(super) fn pass_era(&mut self, era: u64) {
+        self.era = self.era.max(era);
+    }
+
     pub(super) fn set_era(&mut self, id: BindingId, era: u64) {
         if let Some(row) = self.rows.get_mut(id.0) {
             row.binding.era = era;
@@ -334,6 +339,11 @@ impl Table {
     pub(super) fn next_after(&self, last: Option<BindingId>) -> Option<(BindingId, &Binding)> {
         let start = last.map_or(0, |last| last.0.slot().saturating_add(1));
         self.rows.since(start).next().map(|(id, row)| (BindingId(id), &row.binding))
+    }
+
+    /// All bindings, in any order.
+    pub(super) fn unordered(&self) -> impl Iterator<Item = &Binding> {
+        self.rows.iter().map(|(_, row)| &row.binding)
     }
 
     /// All bindings, in order of registration.

@@ -98,6 +98,15 @@ pub enum Notice {
         /// The number.
         number: Box<str>,
     },
+    /// Some time after a return, users have not come home to the proxy (`sas.md` 3.4). At most once for each return: after their last
+    /// lifetime, the time that `return_rate` takes for all, and a little for the slow; with `ignore-register` after the time in which a
+    /// phone notices our silence, and another minute. See [`Sas::not_home`](super::Sas::not_home).
+    UsersNotHome {
+        /// Their addresses of record, in order; the first hundred.
+        users: Vec<Box<str>>,
+        /// How many they are.
+        total: u64,
+    },
     /// Messages were dropped without an answer: unreadable ones, responses that nobody waits for, requests beyond the limit
     /// of transactions. At most one of these comes each second.
     MessagesDropped {

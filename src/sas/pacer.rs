@@ -41,6 +41,11 @@ impl Pacer {
         self.until = Some(now + storm);
     }
 
+    /// How long it takes to let `count` REGISTERs through.
+    pub(super) fn time_for(&self, count: usize) -> Duration {
+        WINDOW.saturating_mul(u32::try_from(count.div_ceil(self.rate.max(1))).unwrap_or(u32::MAX))
+    }
+
     /// Whether a REGISTER may go to the proxy now. `unconfirmed`: how many bindings the proxy has yet to confirm.
     pub(super) fn admits(&mut self, now: Instant, unconfirmed: usize) -> bool {
         match self.until {

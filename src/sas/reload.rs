@@ -46,6 +46,7 @@ impl Sas {
         self.names.reconfigure(&self.world.config, now);
         let is_home_same = self.reconfigure_registrar(&mut out);
         self.reconfigure_authenticator();
+        self.world.ledger.reconfigure(self.world.config.sas.survivability_mode);
         self.pacer.set_rate(self.world.config.sas.return_rate);
         if !self.world.config.sas.restore_registrations {
             self.homecoming = Homecoming::Over;

@@ -20,6 +20,8 @@ mod forward;
 #[cfg(test)]
 mod gruu;
 #[cfg(test)]
+mod homing;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod modes;

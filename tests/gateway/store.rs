@@ -4,6 +4,8 @@ use crate::peer;
 use crate::phone::{Phone, call};
 use crate::process::{Gateway, PATIENCE, file, refusal};
 use redb::{Database, ReadableDatabase as _, ReadableTableMetadata as _, TableDefinition};
+use sip_survivability::Event;
+use sip_survivability::journal::{Reader, Told};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -113,6 +115,9 @@ fn what_the_store_knows_is_in_the_journal_as_well() {
         )
     };
     let mut gateway = start("journaled");
+    // The secret that the store has kept is no change.
+    gateway.signal("-HUP");
+    gateway.notice("reconfigured");
     Phone::new("1001", &gateway).register();
     gateway.signal("-TERM");
     assert_eq!(gateway.wait(), Some(0));
@@ -122,9 +127,9 @@ fn what_the_store_knows_is_in_the_journal_as_well() {
     gateway.signal("-TERM");
     assert_eq!(gateway.wait(), Some(0));
     let file = std::fs::read(&journal).unwrap();
-    let records = sip_survivability::journal::Reader::open(&file).unwrap();
-    let restored = |event: &sip_survivability::Event| matches!(event, sip_survivability::Event::Restored { record, .. } if record.key() == "1001");
-    assert_eq!(records.filter(|record| restored(&record.as_ref().unwrap().1)).count(), 1);
+    let restored = |told: Told<'_>| matches!(told, Told::Event(Event::Restored { record, .. }) if record.key() == "1001");
+    let told = Reader::open(&file).unwrap().map(|record| record.unwrap().1);
+    assert_eq!(told.filter(|told| restored(told.clone())).count(), 1);
     [store, journal].iter().for_each(|path| std::fs::remove_file(path).unwrap());
 }
 
