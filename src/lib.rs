@@ -21,6 +21,14 @@
 //! Bindings outlive a restart where [`registrar.store`](config::Registrar::store) is set: keep each [`Action::Store`], and tell them as
 //! [`Event::Restored`] behind step 2.
 //!
+//! # The way home
+//!
+//! After an outage phones go home by the short lifetime that they were granted in it, at the pace of
+//! [`return_rate`](config::Survivability::return_rate); the proxy is told of those that had a long one. Phones that have the proxy for
+//! their first server and us for their second ([`IgnoreRegister`](config::SurvivabilityMode::IgnoreRegister)) are sent home by silence, or
+//! by 503 with Retry-After ([`homing_lever`](config::Survivability::homing_lever)). [`Notice::UsersNotHome`] names those that have not
+//! come, once for each return; [`Sas::not_home`] tells at any time.
+//!
 //! TLS and WebSocket handshakes are the caller's: the core sees what is inside.
 //!
 //! ```

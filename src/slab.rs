@@ -163,6 +163,12 @@ impl<T> Slab<T> {
         self.since(0)
     }
 
+    /// All entries, to be changed, in the order of their slots.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let slots = self.pages.iter_mut().flatten().flat_map(|page| page.slots.iter_mut());
+        slots.filter_map(|place| place.entry.as_mut())
+    }
+
     /// The entries in `slot` and behind it.
     pub(crate) fn since(&self, slot: u32) -> impl Iterator<Item = (SlabId, &T)> {
         let pages = self.pages.iter().zip(0_u32..).skip((slot / PAGE) as usize);

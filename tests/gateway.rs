@@ -28,6 +28,9 @@ mod process;
 #[path = "support/program.rs"]
 #[expect(unreachable_pub, reason = "other tests use it too")]
 mod program;
+#[cfg(unix)]
+#[path = "gateway/reload.rs"]
+mod reload;
 #[cfg(target_os = "linux")]
 #[path = "peers/scenarios.rs"]
 mod scenarios;
@@ -35,6 +38,9 @@ mod scenarios;
 mod secure;
 #[path = "peers/sipsak.rs"]
 mod sipsak;
+#[cfg(unix)]
+#[path = "gateway/store.rs"]
+mod store;
 #[path = "gateway/websocket.rs"]
 mod websocket;
 
@@ -129,6 +135,8 @@ const WRONG_LINES: &[(&str, &str)] = &[
         "[[route]]\nto = \"users\"\ndestination_user = \"[1\"",
         "route.destination_user = \"[1\": a bracket without",
     ),
+    (r#"sas.homing_lever = "shout""#, r#"sas.homing_lever = "shout": must be "silence" or "retry-after""#),
+    (r#"sas.homing_lever = "retry-after""#, "sas.homing_lever = retry-after: needs sas.survivability_mode"),
     ("sas.subscribe_response = 100", "sas.subscribe_response = 100: must be from 200 to 699"),
     ("[[sas]]\npath = true", "sas = [{ path = true }]: must be one section"),
     ("[sass]\npath = true", "sass = { path = true }: unknown key"),

@@ -32,6 +32,8 @@ mod section;
 mod settings;
 #[path = "../examples/gateway/site_file.rs"]
 mod site_file;
+#[path = "../examples/gateway/store.rs"]
+mod store;
 #[path = "../examples/gateway/tls.rs"]
 mod tls;
 #[path = "../examples/gateway/udp.rs"]

@@ -16,7 +16,7 @@ const LOST_AT: Instant = Instant::from_secs(100);
 const IN_THE_DWELL: Instant = Instant::from_secs(105);
 const AFTER_THE_DWELL: Instant = Instant::from_secs(110);
 
-const EVENTS: [(&str, ModeEvent); 8] = [
+const EVENTS: [(&str, ModeEvent); 9] = [
     ("ProxySuspected", ModeEvent::ProxySuspected),
     ("ProxyTrusted", ModeEvent::ProxyTrusted),
     ("ProxyLost", ModeEvent::ProxyLost),
@@ -25,6 +25,7 @@ const EVENTS: [(&str, ModeEvent); 8] = [
     ("Tick", ModeEvent::Tick),
     ("ModeSet(Standard)", ModeEvent::ModeSet(SurvivabilityMode::Standard)),
     ("ModeSet(AlwaysEmergency)", ModeEvent::ModeSet(SurvivabilityMode::AlwaysEmergency)),
+    ("ProxiesReplaced", ModeEvent::ProxiesReplaced),
 ];
 
 fn configuration(change: impl FnOnce(&mut Settings)) -> Config {

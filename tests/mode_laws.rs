@@ -32,6 +32,7 @@ fn event() -> impl Strategy<Value = ModeEvent> {
         4 => Just(ModeEvent::Tick),
         1 => Just(ModeEvent::ModeSet(SurvivabilityMode::Standard)),
         1 => Just(ModeEvent::ModeSet(SurvivabilityMode::AlwaysEmergency)),
+        1 => Just(ModeEvent::ProxiesReplaced),
     ]
 }
 

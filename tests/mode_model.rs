@@ -11,6 +11,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking, and says how far it went"
@@ -110,6 +111,39 @@ impl Node {
         self.returns.retain(|at| self.now - *at < MEMORY);
     }
 
+    /// Goes on with `config` after `pause`, which leaves the proxies as they are.
+    fn reload(&mut self, pause: Duration, config: &Config) {
+        self.now = self.now + pause;
+        let (probing, state) = (self.mode.probing(), self.mode.state());
+        let (until, dwell) = (self.mode.dwell_until(), self.mode.next_dwell(self.now));
+        let outcome = self.mode.reconfigure(self.now, config);
+        match (probing, self.mode.probing()) {
+            // Keep-alive that begins in the normal state takes nothing back.
+            (false, true) if self.mode.state() == State::Emergency => self.health = Health::Lost,
+            (true, false) => self.health = Health::Unknown,
+            (false, true) | (true, true) | (false, false) => {}
+        }
+        // Only "always emergency" is a state that a configuration has, and its end is no return.
+        let to = outcome.transition.map(|transition| transition.to);
+        assert_eq!(to, (self.mode.state() != state).then_some(State::Emergency), "{self:?}");
+        match (until, self.mode.dwell_until()) {
+            (Some(until), Some(now)) => assert_eq!(until, now, "a dwell that runs goes on: {self:?}"),
+            (None, Some(now)) => {
+                self.lost_at = self.now;
+                assert_eq!(now, self.now + dwell, "{self:?}");
+            }
+            (Some(_) | None, None) => {}
+        }
+    }
+
+    /// The proxy set is replaced.
+    fn replace(&mut self, pause: Duration) {
+        let state = self.mode.state();
+        self.tell(pause, ModeEvent::ProxiesReplaced);
+        assert_eq!(self.mode.state(), state, "{self:?}");
+        self.health = if state == State::Normal { Health::Unknown } else { Health::Lost };
+    }
+
     fn on_return(&mut self) {
         self.returns.retain(|at| self.now - *at < MEMORY);
         // The dwell is 10 s, doubled by each return that is remembered; it never exceeds 5 min.
@@ -198,6 +232,60 @@ fn explore(name: &str, config: &Config, depth: usize, with_sets: bool) {
     let rest = if edge.is_empty() { "and no more can be reached" } else { "and more beyond" };
     println!("{name}: {} states within {depth} events, {orders} steps, {rest}", seen.len());
     assert!(seen.len() > 6, "{name}: the walk leads somewhere");
+}
+
+/// All nodes that `depth` events lead to where the configuration and the proxy set change at run time.
+fn explore_reloads(depth: usize) {
+    let configs = [
+        configuration(|_| {}),
+        configuration(|s| s.sas.entering_emergency = EnteringEmergency::KeepAlive),
+        configuration(|s| s.proxy_set.keepalive = false),
+        configuration(|s| s.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency),
+    ];
+    let start = Node::new(&configs[0]);
+    let mut seen: HashSet<(usize, Key)> = HashSet::from([(0, start.key())]);
+    let mut edge = vec![(0, start)];
+    for _ in 0..depth {
+        let mut next = Vec::new();
+        for (before, node) in &edge {
+            let mut after = Vec::new();
+            let to_deadline = node.mode.next_timeout().map(|due| due - node.now);
+            for pause in
+                [Some(Duration::ZERO), Some(Duration::from_secs(10)), to_deadline].into_iter().flatten()
+            {
+                for event in node.news().into_iter().chain([ModeEvent::RequestUnanswered, ModeEvent::Tick]) {
+                    let mut told = node.clone();
+                    told.tell(pause, event);
+                    after.push((*before, told));
+                }
+                for (number, config) in configs.iter().enumerate() {
+                    let mut reloaded = node.clone();
+                    reloaded.reload(pause, config);
+                    after.push((number, reloaded));
+                }
+                let mut replaced = node.clone();
+                replaced.replace(pause);
+                after.push((*before, replaced));
+            }
+            next.extend(after.into_iter().filter(|(number, node)| seen.insert((*number, node.key()))));
+        }
+        for (number, node) in &next {
+            let (has_keepalive, is_always) = (configs[*number].proxy_set.keepalive, *number == 3);
+            assert!(!is_always || node.mode.state() == State::Emergency, "{node:?}");
+            if !is_always {
+                node.holds_up(configs[*number].sas.maximum_dwell);
+                node.goes_down(has_keepalive);
+            }
+        }
+        edge = next;
+    }
+    println!("reloads: {} states within {depth} events", seen.len());
+    assert!(seen.len() > 100, "the walk leads somewhere");
+}
+
+#[test]
+fn after_any_change_of_the_configuration_the_way_home_and_the_way_out_are_bounded() {
+    explore_reloads(7);
 }
 
 #[test]

@@ -65,10 +65,55 @@ static LIFE: LazyLock<Lived> = LazyLock::new(|| {
 fn journal(sas: &SasNode) -> Vec<u8> {
     let mut file = Vec::new();
     let mut writer = Writer::start(sas_seed(SEED), CONFIG, Instant::ZERO, &mut file);
-    for handled in sas.journal.as_ref().unwrap() {
+    for (place, handled) in sas.journal.as_ref().unwrap().iter().enumerate() {
+        for reload in sas.reloads.iter().filter(|reload| reload.behind == place) {
+            writer.reconfigured(reload.now, &format!("{CONFIG}{NEXT}"), &mut file);
+        }
         writer.append(handled.now, &handled.event, &mut file);
     }
     file
+}
+
+/// What a reload adds to the configuration.
+const NEXT: &str = "subscribe_response = 405\n";
+
+/// A SUBSCRIBE in an outage, before the configuration has changed and behind that.
+fn reloaded() -> Vec<u8> {
+    let mut branch = Branch::with(SEED, 2, |_| {});
+    branch.register_all();
+    branch.cut();
+    branch.until_state(State::Emergency, secs(20));
+    let (alice, sas) = (branch.phones[0], branch.sas);
+    let ask = |branch: &mut Branch| {
+        branch.net.act(alice, |phone, io| phone.ask(io, "SUBSCRIBE", "sip:bob@office.example"));
+        branch.net.run_for(secs(1));
+    };
+    ask(&mut branch);
+    let mut settings = branch::settings();
+    settings.sas.subscribe_response = 405;
+    branch.net.act(sas, |sas, io| sas.reconfigure(io, settings.validate().unwrap()));
+    ask(&mut branch);
+    journal(branch.net.node(sas))
+}
+
+#[test]
+fn a_configuration_that_changed_is_in_force_from_there_on() {
+    let journal = file("reloaded", &reloaded());
+    let text = said(&[&journal]);
+    let row = |status: u16| {
+        let label = format!("sent SUBSCRIBE {status}");
+        let line =
+            text.lines().find(|line| line.contains(&label)).unwrap_or_else(|| panic!("{label} in\n{text}"));
+        line.split_whitespace().last().unwrap().to_owned()
+    };
+    assert_eq!([row(489), row(405)], ["1", "1"]);
+    assert_eq!(text.matches("  another configuration\n").count(), 1, "{text}");
+    // Another one is in force to the end.
+    let text = said(&[&journal, "--with", &file("first.toml", CONFIG.as_bytes())]);
+    holds(&text, &["first difference at ", ", upon another configuration\n", "with   nothing\n"]);
+    let rows: Vec<_> =
+        text.lines().filter(|line| line.contains("sent SUBSCRIBE") && line.ends_with('*')).collect();
+    assert_eq!(rows.len(), 2, "{text}");
 }
 
 fn file(name: &str, content: &[u8]) -> String {

@@ -32,6 +32,7 @@ fn each(scenario: Scenario, hold: impl Fn(&Outcome, &str)) {
         let what = format!("{}, seed {seed}", scenario.name());
         assert!(outcome.endings.get(&200).is_some_and(|calls| *calls > 100), "{what}: calls work");
         assert!(outcome.emergency_calls > 5, "{what}: there are calls to 911");
+        assert_eq!((outcome.log.named_wrongly, outcome.log.held_for_home), (0, 0), "{what}: the home ledger");
         hold(&outcome, &what);
     }
 }

@@ -74,6 +74,10 @@ impl Line {
     fn tell(&mut self, event: UpstreamEvent) {
         let mut out = Vec::new();
         self.upstream.handle(self.now, event, &self.config, &mut self.rng, &mut out);
+        self.take(out);
+    }
+
+    fn take(&mut self, out: Vec<UpstreamAction>) {
         for action in out {
             match action {
                 UpstreamAction::Probe { probe, .. } => self.carry(probe),
@@ -187,6 +191,8 @@ enum Blow {
     TransportFailed,
     ResponseSeen,
     ModeSet(SurvivabilityMode),
+    /// Another configuration: with keep-alive or without, "always emergency" or not, and the same proxy or another one.
+    Reload(bool, bool, bool),
 }
 
 fn blow() -> impl Strategy<Value = Blow> {
@@ -197,10 +203,29 @@ fn blow() -> impl Strategy<Value = Blow> {
         2 => Just(Blow::ResponseSeen),
         1 => Just(Blow::ModeSet(SurvivabilityMode::Standard)),
         1 => Just(Blow::ModeSet(SurvivabilityMode::AlwaysEmergency)),
+        2 => any::<(bool, bool, bool)>().prop_map(|(keepalive, always, other)| Blow::Reload(keepalive, always, other)),
     ]
 }
 
 impl Line {
+    fn reload(&mut self, keepalive: bool, always: bool, other: bool) {
+        let config = configuration(1, |settings| {
+            settings.proxy_set.keepalive = keepalive;
+            if always {
+                settings.sas.survivability_mode = SurvivabilityMode::AlwaysEmergency;
+            }
+            if other {
+                settings.proxy_set.targets = vec!["sip:192.0.2.99".parse().unwrap()];
+            }
+        });
+        let outcome = self.mode.reconfigure(self.now, &config);
+        self.changes.extend(outcome.transition.map(|change| (self.now, change.to)));
+        let old = std::mem::replace(&mut self.config, config);
+        let mut out = Vec::new();
+        self.upstream.reconfigure(self.now, &old, &self.config, &self.mode, &mut self.rng, &mut out);
+        self.take(out);
+    }
+
     fn strike(&mut self, blow: Blow) {
         let target = TargetId(0);
         match blow {
@@ -212,6 +237,7 @@ impl Line {
             Blow::TransportFailed => self.tell(UpstreamEvent::TransportFailed { target }),
             Blow::ResponseSeen => self.tell(UpstreamEvent::ResponseSeen { target }),
             Blow::ModeSet(mode) => self.tell_mode(ModeEvent::ModeSet(mode)),
+            Blow::Reload(keepalive, always, other) => self.reload(keepalive, always, other),
         }
     }
 }
@@ -230,6 +256,7 @@ proptest! {
             line.strike(blow);
         }
         line.strike(Blow::Cut(false));
+        line.strike(Blow::Reload(keepalive, false, false));
         line.strike(Blow::ModeSet(SurvivabilityMode::Standard));
         // The longest dwell and a few seconds.
         line.run_for(Duration::from_secs(310));

@@ -15,6 +15,7 @@ Usage: gateway [--config FILE]
   --version       print the version
 
 Standard output: one JSON object a line for each notice. Standard error: the log; RUST_LOG=debug for more of it.
+SIGHUP: FILE is read again, and no registration or call is lost; what is wrong with it is said, and changes nothing.
 Exit status: 0 after Ctrl-C or SIGTERM, 2 if the command line or the configuration is wrong.
 
 A configuration, with the defaults of some of its keys; only listen.udp must be there:
@@ -42,6 +43,7 @@ A configuration, with the defaults of some of its keys; only listen.udp must be 
   # emergency_numbers = [\"911\"]        # to the default gateway in every state
   # redundant_sas = \"sip:10.1.0.1:5080\" # who else may know a user that nobody knows here
   registration_time = \"20s\"
+  # homing_lever = \"retry-after\"      # with ignore-register: 503 rather than silence for phones that should go home
 
   # [[route]]                          # any number; the first that matches, in emergency
   # destination_user = \"9\"             # begins with 9
@@ -49,6 +51,9 @@ A configuration, with the defaults of some of its keys; only listen.udp must be 
 
   # [journal]                          # all that comes in, for examples/replay; messages as they came, so keep it safe
   # file = \"outage.journal\"          # beside this file; one that is there is kept, and the new one gets a number
+
+  # [store]                            # who is registered outlives a restart, with a secret for tokens, so keep it safe
+  # file = \"bindings.redb\"           # beside this file; for one gateway at a time
 
   # [auth]                             # absent: in emergency anybody registers and calls
   # users = \"users.htdigest\"         # user:realm:HA1 or user:realm:SHA-256:HA1, beside this file

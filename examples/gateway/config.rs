@@ -2,9 +2,9 @@
 
 use crate::entrance::Entrance;
 use crate::listen::Listen;
-use crate::section::Wrong;
-use crate::{local, site_file, websocket};
-use sip_survivability::config::{Config, Settings, SurvivabilityMode};
+use crate::section::{Section, Wrong};
+use crate::{local, site_file, store, websocket};
+use sip_survivability::config::{Config, Secret, Settings, SurvivabilityMode};
 use sip_survivability::transport::Transport;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -34,11 +34,16 @@ pub(crate) struct Site {
     pub(crate) config: Config,
     /// Where all that the core is told is written down.
     pub(crate) journal: Option<PathBuf>,
+    /// Where bindings outlive a restart.
+    pub(crate) store: Option<PathBuf>,
+    /// The secret that is kept there, once it is open.
+    pub(crate) kept_secret: Option<Secret>,
     /// The file as the journal shows it: see [`without_secrets`].
     pub(crate) about: String,
-    pub(crate) is_built_in: bool,
-    /// What an error starts with: the file's name.
-    source: String,
+    /// The file; none where this is built in.
+    pub(crate) path: Option<PathBuf>,
+    /// What of the file is read at the start only.
+    pub(crate) fixed: Table,
 }
 
 impl Site {
@@ -64,18 +69,48 @@ impl Site {
         self.config.targets().any(|target| !target.is_resolved())
     }
 
+    /// The one line about something wrong in the file.
+    pub(crate) fn wrong(&self, wrong: &dyn std::fmt::Display) -> String {
+        match &self.path {
+            Some(path) => format!("{}: {wrong}", path.display()),
+            None => wrong.to_string(),
+        }
+    }
+
+    /// Opens the store, if there is to be one. Says in one line why it cannot be.
+    pub(crate) fn open_store(&mut self) -> Result<Option<store::Opened>, String> {
+        let Some(path) = &self.store else { return Ok(None) };
+        let opened = store::open(path, self.config.sas.stale_binding_grace).map_err(|reason| {
+            self.wrong(&Wrong { key: "store.file".into(), value: format!("{path:?}"), reason })
+        })?;
+        self.go_on_with(Some(opened.content.secret.clone()))?;
+        Ok(Some(opened))
+    }
+
+    /// A store is there, or none, whatever the file says by now, and has kept this secret, which counts where the file has none.
+    pub(crate) fn go_on_with(&mut self, kept_secret: Option<Secret>) -> Result<(), String> {
+        let mut settings = Settings::clone(&self.config);
+        settings.registrar.store = kept_secret.is_some();
+        if settings.sas.flow_secret.is_none() {
+            settings.sas.flow_secret.clone_from(&kept_secret);
+        }
+        self.config = settings.validate().map_err(|error| self.wrong(&error))?;
+        self.kept_secret = kept_secret;
+        Ok(())
+    }
+
     /// The one line about a DNS that cannot be asked.
     pub(crate) fn wrong_dns(&self, error: &str) -> String {
         let reason = format!("names of hosts cannot be asked for: {error}");
         let wrong = Wrong { key: "dns.servers".into(), value: format!("{:?}", self.dns), reason };
-        format!("{}{wrong}", self.source)
+        self.wrong(&wrong)
     }
 
     /// The one line about an address that could not be opened.
     pub(crate) fn wrong_address(&self, key: &str, address: SocketAddr, error: &io::Error) -> String {
         let reason = format!("cannot be listened on: {error}");
         let wrong = Wrong { key: key.into(), value: address.to_string(), reason };
-        format!("{}{wrong}", self.source)
+        self.wrong(&wrong)
     }
 }
 
@@ -89,37 +124,61 @@ pub(crate) fn built_in() -> Result<Site, String> {
         dns: Vec::new(),
         config: settings.validate().map_err(|error| error.to_string())?,
         journal: None,
+        store: None,
+        kept_secret: None,
         about: String::new(),
-        is_built_in: true,
-        source: String::new(),
+        path: None,
+        fixed: Table::new(),
     })
 }
 
 /// Reads the file, or says in one line what is wrong with it.
 pub(crate) fn read(path: &Path) -> Result<Site, String> {
-    let source = format!("{}: ", path.display());
-    site_file::read(path, |table, folder| site(table, folder, source))
+    let site = site_file::read(path, site)?;
+    Ok(Site { path: Some(path.to_owned()), ..site })
 }
 
 /// `folder`: the one that the file lies in, where the files that it names are.
-fn site(table: Table, folder: &Path, source: String) -> Result<Site, Wrong> {
-    let about = without_secrets(table.clone());
-    let (settings, (listen, dns, journal)) = site_file::settings(table, folder, &[], |listen, file| {
-        let listen = Listen::read(listen, folder)?;
+fn site(table: Table, folder: &Path) -> Result<Site, Wrong> {
+    let (about, fixed) = (without_secrets(table.clone()), fixed(&table));
+    let (settings, (listen, dns, journal, store)) =
+        site_file::settings(table, folder, &[], |listen, file| {
+            let listen = Listen::read(listen, folder)?;
 
-        let (mut keys, mut dns) = (file.section("dns")?, Vec::new());
-        keys.set("servers", &mut dns)?;
-        keys.finish()?;
+            let (mut keys, mut dns) = (file.section("dns")?, Vec::new());
+            keys.set("servers", &mut dns)?;
+            keys.finish()?;
 
-        let (mut keys, mut path) = (file.section("journal")?, String::new());
-        keys.set("file", &mut path)?;
-        keys.finish()?;
-        let journal = Some(path).filter(|path| !path.is_empty()).map(|path| folder.join(path));
-        Ok((listen, dns, journal))
-    })?;
+            let [journal, store] = ["journal", "store"].map(|name| file_of(file.section(name), folder));
+            Ok((listen, dns, journal?, store?))
+        })?;
     let config = settings.validate()?;
     listen.check(&config)?;
-    Ok(Site { listen, dns, config, journal, about, is_built_in: false, source })
+    Ok(Site { listen, dns, config, journal, store, kept_secret: None, about, path: None, fixed })
+}
+
+/// The file that a section names, if it does.
+fn file_of(keys: Result<Section, Wrong>, folder: &Path) -> Result<Option<PathBuf>, Wrong> {
+    let (mut keys, mut path) = (keys?, String::new());
+    keys.set("file", &mut path)?;
+    keys.finish()?;
+    Ok(Some(path).filter(|path| !path.is_empty()).map(|path| folder.join(path)))
+}
+
+/// What of the file is read at the start only: sockets and certificates, name servers, the journal, the store.
+fn fixed(file: &Table) -> Table {
+    let mut fixed = Table::new();
+    for name in ["listen", "dns", "journal", "store"] {
+        if let Some(section) = file.get(name) {
+            fixed.insert(name.to_owned(), section.clone());
+        }
+    }
+    if let Some(listen) = fixed.get_mut("listen").and_then(toml::Value::as_table_mut) {
+        // Those are the core's.
+        listen.remove("domains");
+        listen.remove("names");
+    }
+    fixed
 }
 
 /// The file's keys and values as text, without the flow secret and without comments, in which one may stand as well.
@@ -141,7 +200,7 @@ mod tests {
     use std::time::Duration;
 
     fn read_text(text: &str) -> Result<Site, String> {
-        site(text.parse().unwrap(), Path::new(""), String::new()).map_err(|wrong| wrong.to_string())
+        site(text.parse().unwrap(), Path::new("")).map_err(|wrong| wrong.to_string())
     }
 
     #[test]
@@ -164,6 +223,8 @@ mod tests {
         names = ["sip:sas.branch.example:5080"]
         [journal]
         file = "outage.journal"
+        [store]
+        file = "bindings.redb"
         [proxy_set]
         targets = ["sip:192.0.2.1", "sip:192.0.2.2:5062"]
         keepalive = false
@@ -207,6 +268,7 @@ mod tests {
         prefix_emergency_numbers = true
         block_unregistered = true
         out_of_dialog_miss = "default-gateway"
+        homing_retry_after = "7s"
         binding_mode = "user-part"
         inbound_manipulation = "emergency"
         [trust]
@@ -271,6 +333,7 @@ mod tests {
         assert_eq!(site.local_address(site.listen.udp[0]), "203.0.113.5:5080".parse().unwrap());
 
         assert_eq!(site.journal.as_deref(), Some(Path::new("outage.journal")));
+        assert_eq!(site.store.as_deref(), Some(Path::new("bindings.redb")));
         // What the journal says is the same configuration, but for the secret.
         assert!(site.about.contains("redundant_sas") && !site.about.contains("secret"), "{}", site.about);
         assert!(read_text(&site.about).is_ok());
@@ -345,6 +408,7 @@ mod tests {
         expected.registrar.min_expires = Duration::from_secs(30);
         expected.registrar.max_expires = Duration::from_hours(2);
         expected.registrar.flow_timer = Duration::from_secs(90);
+        expected.sas.homing_retry_after = Duration::from_secs(7);
         expected.sas.flow_secret = Some("a secret of this branch".parse().unwrap());
         expected.registrar.reserved_users = vec!["operator".into()];
         expected.limits.max_message = 4096;
@@ -366,6 +430,7 @@ mod tests {
     fn as_serde_reads(text: &str) -> Settings {
         let mut table: Table = text.parse().unwrap();
         table.remove("journal");
+        table.remove("store");
         let listen = table.remove("listen").unwrap();
         for key in ["domains", "names"] {
             table.insert(key.to_owned(), listen[key].clone());
@@ -393,7 +458,7 @@ mod tests {
             digest_uri = "equivalent"
             "#
         );
-        let site = site(text.parse().unwrap(), &folder, String::new());
+        let site = site(text.parse().unwrap(), &folder);
         std::fs::remove_file(path).unwrap();
         let site = site.unwrap_or_else(|wrong| panic!("{wrong}"));
         let auth = site.config.auth.as_ref().unwrap();

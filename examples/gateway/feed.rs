@@ -23,6 +23,37 @@ const GATHER: Duration = Duration::from_millis(20);
 /// How long the last ones may take at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What is told there.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// By the core.
+    Core(Notice),
+    /// The configuration file was read again and refused, for this reason.
+    Refused(String),
+    /// It was taken, but for these keys.
+    NeedsRestart(Vec<String>),
+    /// What the store had at the start.
+    StoreOpened { bindings: usize, expired: usize, damaged: usize },
+    /// The store cannot be written, for this reason. It is tried again.
+    StoreFailed(String),
+    /// The store is written again, and lacks nothing.
+    StoreWorks,
+}
+
+/// Tells news from another thread.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    buffer: Arc<Buffer>,
+    start: std::time::Instant,
+}
+
+impl Reporter {
+    pub(crate) fn tell(&self, news: &News) {
+        // Where nobody reads, the log has it.
+        let _ = self.buffer.append(Instant::ZERO + self.start.elapsed(), news);
+    }
+}
+
 pub(crate) struct Feed {
     buffer: Arc<Buffer>,
     /// Closed when the writer has ended.
@@ -61,8 +92,13 @@ impl Feed {
         Self { buffer, ended, drops: Drops::default() }
     }
 
-    pub(crate) fn publish(&mut self, at: Instant, notice: &Notice) {
-        if !self.buffer.append(at, notice) {
+    /// For another thread. `start`: when the core's time began.
+    pub(crate) fn reporter(&self, start: std::time::Instant) -> Reporter {
+        Reporter { buffer: Arc::clone(&self.buffer), start }
+    }
+
+    pub(crate) fn publish(&mut self, at: Instant, news: &News) {
+        if !self.buffer.append(at, news) {
             self.drops.count(|count| tracing::warn!("standard output is not read; notices dropped: {count}"));
         }
     }
@@ -81,7 +117,7 @@ impl Buffer {
     }
 
     /// Whether there was room for it.
-    fn append(&self, at: Instant, notice: &Notice) -> bool {
+    fn append(&self, at: Instant, news: &News) -> bool {
         let mut lines = self.lock();
         let waiting = lines.text.len();
         if lines.is_closed {
@@ -91,7 +127,7 @@ impl Buffer {
         if waiting >= MOST_WAITING {
             return false;
         }
-        json::write_line(&mut lines.text, at, notice);
+        json::write_line(&mut lines.text, at, news);
         drop(lines);
         if waiting == 0 {
             self.changed.notify_one();
@@ -132,8 +168,8 @@ impl Buffer {
 mod tests {
     use super::*;
 
-    fn failed(number: &str) -> Notice {
-        Notice::EmergencyCallFailed { from: "sip:a@h".into(), number: number.into() }
+    fn failed(number: &str) -> News {
+        News::Core(Notice::EmergencyCallFailed { from: "sip:a@h".into(), number: number.into() })
     }
 
     fn written(buffer: &Buffer) -> String {

@@ -77,6 +77,11 @@ impl Journal {
         self.writer.append(now, event, &mut self.gathered);
     }
 
+    /// The core goes on with another configuration.
+    pub(crate) fn reconfigured(&mut self, now: Instant, about: &str) {
+        self.writer.reconfigured(now, about, &mut self.gathered);
+    }
+
     /// The end of a turn: hands over what was gathered. None: the journal has ended.
     pub(crate) fn end_turn(mut self) -> Option<Self> {
         let records = std::mem::take(&mut self.gathered);

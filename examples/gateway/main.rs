@@ -14,7 +14,9 @@
 //! 4. ask for its next deadline.
 //!
 //! Standard output carries one JSON object a line for each notice (`json.rs`), standard error the log (`words.rs`).
-//! With `[journal] file = ".."` all that the core is told is kept (`journal.rs`), for `examples/replay` to look at.
+//! SIGHUP reads the configuration file again (`reload.rs`).
+//! With `[journal] file = ".."` all that the core is told is kept (`journal.rs`), for `examples/replay` to look at. With
+//! `[store] file = ".."` bindings outlive a restart (`store.rs`).
 
 #![expect(clippy::disallowed_methods, reason = "this is the caller: clocks, sockets and threads live here")]
 
@@ -32,10 +34,12 @@ mod journal;
 mod json;
 mod listen;
 mod local;
+mod reload;
 mod section;
 mod settings;
 mod signals;
 mod site_file;
+mod store;
 mod tls;
 mod udp;
 mod users;
@@ -49,9 +53,10 @@ use connections::{Arrival, Connections};
 use dns::{Answers, Dns};
 use drops::Drops;
 use entrance::Entrance;
-use feed::Feed;
+use feed::{Feed, News};
 use journal::Journal;
-use signals::Signals;
+use reload::Running;
+use signals::{Signals, Wish as Signal};
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Transport};
 use sip_survivability::{Action, Actions, Event, Sas};
@@ -59,6 +64,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
+use store::{Opened, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::Receiver;
 use udp::Port;
@@ -80,12 +86,16 @@ fn main() -> ExitCode {
         Ok(Wish::Serve { config: None }) => config::built_in(),
         Err(error) => Err(error),
     };
-    let site = match site {
+    let mut site = match site {
         Ok(site) => site,
         Err(error) => return fail(&error, WRONG_CONFIGURATION),
     };
 
     words::start_logging();
+    let opened = match site.open_store() {
+        Ok(opened) => opened,
+        Err(error) => return fail(&error, WRONG_CONFIGURATION),
+    };
     // One thread is enough for the core, and sharing nothing is what keeps it simple.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -95,7 +105,7 @@ fn main() -> ExitCode {
         Ok(dns) => dns.unzip(),
         Err(error) => return fail(&site.wrong_dns(&error), WRONG_CONFIGURATION),
     };
-    runtime.block_on(serve(site, dns, answers))
+    runtime.block_on(serve(site, opened, dns, answers))
 }
 
 /// One line on standard error, whatever the message has in it.
@@ -109,7 +119,12 @@ fn fail(message: &str, status: u8) -> ExitCode {
 }
 
 /// Opens the sockets, then runs until a signal comes.
-async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> ExitCode {
+async fn serve(
+    site: Site,
+    opened: Option<Opened>,
+    dns: Option<Dns>,
+    mut answers: Option<Answers>,
+) -> ExitCode {
     let mut ports = Vec::new();
     for (number, &address) in (0..).zip(&site.listen.udp) {
         match Port::bind(FlowId(number), address).await {
@@ -134,21 +149,30 @@ async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> Ex
         Ok(signals) => signals,
         Err(error) => return fail(&format!("cannot wait for signals: {error}"), 1),
     };
-    if site.is_built_in {
+    if site.path.is_none() {
         eprint!("{}", config::HOW_TO_CALL);
     }
 
     let (mut gateway, mut arrivals) = Gateway::new(site, seed, ports, listeners, dns);
+    gateway.restore(opened);
     loop {
         tokio::select! {
             answer = next_answer(&mut answers) => gateway.tell(answer),
             () = udp::any_ready(&gateway.ports) => {}
             Some(arrival) = arrivals.recv() => gateway.on_arrival(arrival),
             () = gateway.next_tick() => {}
-            signal = signals.next() => {
-                tracing::info!("{signal}: stopping");
-                break;
-            }
+            signal = signals.next() => match signal {
+                Signal::Stop(name) => {
+                    tracing::info!("{name}: stopping");
+                    break;
+                }
+                // Who has no file to read is on somebody's terminal, which is gone.
+                Signal::Reload if !gateway.running.has_file() => {
+                    tracing::info!("SIGHUP: stopping");
+                    break;
+                }
+                Signal::Reload => answers = gateway.reload().or_else(|| answers.take()),
+            },
         }
         if gateway.take_turn(&mut arrivals) == Turn::Full {
             // Sockets that always have more would keep this task from ever waiting, and so the signals from being seen.
@@ -157,6 +181,9 @@ async fn serve(site: Site, dns: Option<Dns>, mut answers: Option<Answers>) -> Ex
     }
     if let Some(journal) = gateway.journal {
         journal.finish();
+    }
+    if let Some(store) = gateway.store {
+        store.finish();
     }
     gateway.feed.finish();
     ExitCode::SUCCESS
@@ -194,6 +221,9 @@ struct Gateway {
     feed: Feed,
     /// None where none is kept, or it has ended.
     journal: Option<Journal>,
+    running: Running,
+    /// None where bindings end with us.
+    store: Option<Store>,
     start: std::time::Instant,
     /// When the core was last told that its deadline had passed, and all was done that was due.
     ticked: Instant,
@@ -222,6 +252,8 @@ impl Gateway {
             dns,
             feed: Feed::to_stdout(),
             journal,
+            running: Running::new(site.path, site.listen, site.fixed, site.kept_secret),
+            store: None,
             start: std::time::Instant::now(),
             ticked: Instant::ZERO,
         };
@@ -236,6 +268,22 @@ impl Gateway {
         (gateway, arrivals)
     }
 
+    /// Tells the core what the store has, before it hears of anything that has come since, and begins to keep what changes.
+    fn restore(&mut self, opened: Option<Opened>) {
+        let Some(mut opened) = opened else { return };
+        let content = &mut opened.content;
+        let (bindings, expired, damaged) = (content.records.len(), content.expired, content.damaged);
+        tracing::info!(
+            "the store has {bindings} bindings; past their lifetime: {expired}, damaged: {damaged}"
+        );
+        for (record, age) in content.records.drain(..) {
+            self.tell(Event::Restored { record: Box::new(record), age });
+            self.journal = self.journal.take().and_then(Journal::end_turn);
+        }
+        self.feed.publish(self.now(), &News::StoreOpened { bindings, expired, damaged });
+        self.store = Some(opened.start(self.feed.reporter(self.start)));
+    }
+
     /// The core's time: microseconds since the start, by a clock that no administrator can set back.
     fn now(&self) -> Instant {
         Instant::ZERO + self.start.elapsed()
@@ -244,6 +292,10 @@ impl Gateway {
     /// Tells the core what happened, and does what it says.
     fn tell(&mut self, event: Event) {
         self.events.push_back(event);
+        self.tell_events();
+    }
+
+    fn tell_events(&mut self) {
         while let Some(event) = self.events.pop_front() {
             let (now, mut actions) = (self.now(), std::mem::take(&mut self.actions));
             if let Some(journal) = &mut self.journal {
@@ -266,15 +318,18 @@ impl Gateway {
             Action::Close { flow } => self.connections.close(flow),
             Action::Notify(notice) => {
                 words::log(&notice);
-                self.feed.publish(now, &notice);
+                self.feed.publish(now, &News::Core(notice));
             }
             Action::Resolve { query, name, kind } => {
                 if let Some(dns) = &self.dns {
                     dns.ask(query, name, kind);
                 }
             }
-            // Asked for by `registrar.store`, which this gateway has no key for.
-            Action::Store(_) => {}
+            Action::Store(record) => {
+                if let Some(store) = &self.store {
+                    store.keep(record);
+                }
+            }
             _ => tracing::error!("the core wants what this gateway cannot do"),
         }
     }
@@ -348,6 +403,9 @@ impl Gateway {
         }
         self.send_gathered();
         self.journal = self.journal.take().and_then(Journal::end_turn);
+        if let Some(store) = &self.store {
+            store.end_turn(|| self.sas.snapshot(self.now()));
+        }
         if is_full { Turn::Full } else { Turn::Done }
     }
 

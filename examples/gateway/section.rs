@@ -3,8 +3,8 @@
 use sip_survivability::auth::{DigestUri, Realm, RealmError};
 use sip_survivability::config::{
     Alternative, Balancing, BindingMode, CascadeLoop, ChangedUri, ConfigError, EnteringEmergency,
-    InboundManipulation, Network, OutOfDialogMiss, Redundancy, RequestKind, RouteTo, Secret, SecretError,
-    SurvivabilityMode, Trust,
+    HomingLever, InboundManipulation, Network, OutOfDialogMiss, Redundancy, RequestKind, RouteTo, Secret,
+    SecretError, SurvivabilityMode, Trust,
 };
 use sip_survivability::dialplan::{HostPattern, Pattern};
 use sip_survivability::uri::UriBuf;
@@ -248,6 +248,7 @@ named_settings! {
     Trust { "unknown" => Unknown, "pool" => Pool, "known" => Known, "verified" => Verified }
     EnteringEmergency { "requests" => Requests, "keepalive" => KeepAlive }
     DigestUri { "same-user" => SameUser, "equivalent" => Equivalent, "any" => Any }
+    HomingLever { "silence" => Silence, "retry-after" => RetryAfter }
     CascadeLoop { "own-via" => OwnVia, "own-or-next-via" => OwnOrNextVia }
     OutOfDialogMiss { "not-found" => NotFound, "default-gateway" => DefaultGateway }
     BindingMode { "uri" => Uri, "user-part" => UserPart }

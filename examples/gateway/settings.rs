@@ -116,6 +116,8 @@ fn survivability(mut keys: Section, into: &mut Survivability) -> Result<(), Wron
     keys.set("block_unregistered", &mut into.block_unregistered)?;
     keys.set("out_of_dialog_miss", &mut into.out_of_dialog_miss)?;
     keys.set("ignore_all_in_normal", &mut into.ignore_all_in_normal)?;
+    keys.set("homing_lever", &mut into.homing_lever)?;
+    keys.set("homing_retry_after", &mut into.homing_retry_after)?;
     keys.set("binding_mode", &mut into.binding_mode)?;
     keys.set("inbound_manipulation", &mut into.inbound_manipulation)?;
     keys.set("subscribe_response", &mut into.subscribe_response)?;

@@ -1,6 +1,16 @@
-//! Ctrl-C and SIGTERM: the ways to ask for a clean end.
+//! Ctrl-C and SIGTERM, the ways to ask for a clean end, and SIGHUP, which asks to read the configuration file again.
 
 use std::io;
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wish {
+    /// A clean end, by the signal of this name.
+    Stop(&'static str),
+    /// The configuration file anew.
+    #[cfg_attr(windows, expect(dead_code, reason = "there is no such signal"))]
+    Reload,
+}
 
 /// Listens from its making on, so that no signal falls between two waits.
 pub(crate) struct Signals {
@@ -8,6 +18,8 @@ pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
     #[cfg(windows)]
     interrupt: tokio::signal::windows::CtrlC,
 }
@@ -16,14 +28,19 @@ pub(crate) struct Signals {
 impl Signals {
     pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
-    /// Waits for a signal and names it.
-    pub(crate) async fn next(&mut self) -> &'static str {
+    /// Waits for a signal.
+    pub(crate) async fn next(&mut self) -> Wish {
         tokio::select! {
-            _ = self.interrupt.recv() => "Ctrl-C",
-            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => Wish::Stop("Ctrl-C"),
+            _ = self.terminate.recv() => Wish::Stop("SIGTERM"),
+            _ = self.hangup.recv() => Wish::Reload,
         }
     }
 }
@@ -35,8 +52,8 @@ impl Signals {
     }
 
     /// Waits for Ctrl-C.
-    pub(crate) async fn next(&mut self) -> &'static str {
+    pub(crate) async fn next(&mut self) -> Wish {
         self.interrupt.recv().await;
-        "Ctrl-C"
+        Wish::Stop("Ctrl-C")
     }
 }

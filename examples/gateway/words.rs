@@ -21,6 +21,7 @@ pub(crate) fn start_logging() {
 pub(crate) fn log(notice: &Notice) {
     match notice {
         Notice::Listening { transport, address } => info!("listening on {address} ({transport})"),
+        Notice::Reconfigured => info!("the configuration was read again"),
         Notice::StateChanged { to, cause, .. } => match to {
             State::Emergency => warn!("emergency: the branch serves itself ({})", plain(cause.as_str())),
             State::Normal => info!("normal: the proxy serves the branch ({})", plain(cause.as_str())),
@@ -45,6 +46,9 @@ pub(crate) fn log(notice: &Notice) {
         }
         Notice::EmergencyCallFailed { from, number } => {
             error!("EMERGENCY CALL FAILED: {from} dialled {number} and no route took it");
+        }
+        Notice::UsersNotHome { users, total } => {
+            warn!("users that have not come home to the proxy: {total}, {}", users.join(", "));
         }
         Notice::MessagesDropped { from, count } => {
             warn!("messages without use, the latest from {from}; dropped: {count}");

@@ -14,10 +14,11 @@ Usage: replay [FILE] [--ladder] [--from SECONDS] [--to SECONDS] [--config CONFIG
   --from SECONDS   report only what happened from then on, counted from the journal's start
   --to SECONDS     report only what happened until then
   --config CONFIG  the gateway's TOML file; without it: the configuration that the journal tells
-  --with CONFIG    what would have been different with this one
+  --with CONFIG    what would have been different with this one, from the start to the end
 
+Where the gateway has read its file again, the configuration that it found there is in the journal too, and is in force from there on.
 A journal has no flow_secret and no file of users. Where there was a flow_secret, --config gives it, or tokens that phones
-hold are taken for forged. The file of users is looked for beside the journal.
+hold are taken for forged, as they are where a store had made one. The file of users is looked for beside the journal.
 
 Exit status: 0; 1 if the journal is damaged; 2 if the command line or a file is wrong.
 ";

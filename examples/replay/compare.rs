@@ -5,13 +5,16 @@
 //! has not sent, or not by the same name, is to it an answer to nothing. The further behind the first difference, the less a
 //! figure means.
 //!
+//! The other configuration is in force from the start to the end: what the journal tells of a change of the configuration is not told to
+//! the other core.
+//!
 //! Deadlines are the exception: where the two cores have different ones, the other is told of its own when they come.
 
 use crate::facts::{Change, Facts, Window};
 use crate::report::counts;
-use crate::words::{action, event, plain, seconds};
+use crate::words::{self, action, plain, seconds};
 use sip_survivability::config::Config;
-use sip_survivability::journal::{Reader, Step};
+use sip_survivability::journal::{Reader, Step, Told};
 use sip_survivability::time::Instant;
 use sip_survivability::{Action, Actions, Event, Sas};
 use std::collections::BTreeMap;
@@ -44,24 +47,26 @@ impl Other {
     }
 
     /// A step of the life of then. `deadline`: the one that it had before this step.
-    pub(crate) fn follow(&mut self, step: &Step, deadline: Option<Instant>) {
+    pub(crate) fn follow(&mut self, step: &Step<'_>, deadline: Option<Instant>) {
         for _ in 0..MOST_DEADLINES {
             let own = self.sas.next_timeout().filter(|own| *own < step.at && Some(*own) != deadline);
             let Some(own) = own else { break };
-            let actions = self.tell(own, Event::Tick);
-            self.compare(own, &Event::Tick, &Actions::new(), &actions);
+            self.tell(own, &Told::Event(Event::Tick), &Actions::new());
         }
-        let actions = self.tell(step.at, step.event.clone());
-        self.compare(step.at, &step.event, &step.actions, &actions);
+        self.tell(step.at, &step.told, &step.actions);
     }
 
-    fn tell(&mut self, at: Instant, event: Event) -> Actions {
-        let actions = self.sas.handle(at, event.clone());
-        self.facts.note(at, &event, &actions, self.sas.state());
-        actions
+    /// `then`: what the core of then did.
+    fn tell(&mut self, at: Instant, told: &Told<'_>, then: &Actions) {
+        let actions = match told {
+            Told::Event(event) => self.sas.handle(at, event.clone()),
+            Told::Reconfigured(_) => Actions::new(),
+        };
+        self.facts.note(at, told, &actions, self.sas.state());
+        self.compare(at, told, then, &actions);
     }
 
-    fn compare(&mut self, at: Instant, told: &Event, then: &Actions, with: &Actions) {
+    fn compare(&mut self, at: Instant, told: &Told<'_>, then: &Actions, with: &Actions) {
         if self.first.is_some() || then == with {
             return;
         }
@@ -74,7 +79,7 @@ impl Other {
             said = format!("{said}, with {then}");
             other = format!("{other}, with {with}");
         }
-        self.first = Some(Difference { at, event: event(told), then: said, with: other });
+        self.first = Some(Difference { at, event: words::told(told), then: said, with: other });
     }
 
     /// What would have been different from `then`.

@@ -2,11 +2,12 @@
 
 use crate::calls::Calls;
 use crate::traffic::{Passed, Traffic, Way};
+use sip_survivability::journal::Told;
 use sip_survivability::message::Message;
 use sip_survivability::mode::State;
 use sip_survivability::registrar::Origin;
 use sip_survivability::time::Instant;
-use sip_survivability::{Action, Actions, Event, Notice};
+use sip_survivability::{Action, Actions, Notice};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// From when to when, both included.
@@ -54,6 +55,8 @@ pub(crate) struct Facts {
     pub(crate) received: BTreeMap<String, [u64; 2]>,
     pub(crate) sent: BTreeMap<String, [u64; 2]>,
     pub(crate) dropped: [u64; 2],
+    /// When another configuration came into force.
+    pub(crate) reloads: Vec<Instant>,
     /// Emergency calls that no route could take.
     pub(crate) failed: Vec<(Instant, String)>,
     probes: HashMap<String, Probe>,
@@ -75,6 +78,7 @@ impl Facts {
             received: BTreeMap::new(),
             sent: BTreeMap::new(),
             dropped: [0; 2],
+            reloads: Vec::new(),
             failed: Vec::new(),
             probes: HashMap::new(),
             emergency_numbers: emergency_numbers.to_vec(),
@@ -86,16 +90,21 @@ impl Facts {
         self.probes.values()
     }
 
+    /// From now on these are the emergency numbers.
+    pub(crate) fn set_emergency_numbers(&mut self, numbers: &[String]) {
+        self.emergency_numbers = numbers.to_vec();
+    }
+
     /// The next step; `state` is that behind it. Gives the messages that are in the window.
     pub(crate) fn note(
         &mut self,
         at: Instant,
-        event: &Event,
+        told: &Told<'_>,
         actions: &Actions,
         state: State,
     ) -> Vec<Passed> {
         // What comes before the window still tells how streams go on, what state it begins with, and who is registered.
-        let passed = self.traffic.messages(at, event, actions);
+        let passed = self.traffic.messages(at, told, actions);
         if at < self.window.from {
             self.changes = vec![Change { at: self.window.from, state, cause: None }];
             self.notices(at, actions, state, false);
@@ -176,6 +185,7 @@ impl Facts {
                         *dropped += count;
                     }
                 }
+                Notice::Reconfigured if is_inside => self.reloads.push(at),
                 Notice::EmergencyCallFailed { from, number } if is_inside => {
                     self.failed.push((at, format!("{from} dials {number}")));
                 }

@@ -41,7 +41,7 @@ use facts::{Facts, Window};
 use ladder::Ladder;
 use sip_survivability::Sas;
 use sip_survivability::config::Config;
-use sip_survivability::journal::{JournalError, JournalErrorKind, Reader};
+use sip_survivability::journal::{JournalError, JournalErrorKind, Reader, Told};
 use sip_survivability::time::Instant;
 use std::io::Write;
 use std::path::Path;
@@ -109,7 +109,9 @@ fn replay(wish: &Wish) -> Result<(String, Option<JournalError>), String> {
     };
     let mut other = other.map(|config| Other::new(config, &reader, window));
     let numbers = config.sas.emergency_numbers.clone();
-    let mut life = Sas::replay(config, reader);
+    let (first, folder) = (config.clone(), folder_of(named));
+    let next = |about: &str| site::next(about, folder, &first).ok();
+    let mut life = Sas::replay_with(config, reader, next);
     let mut facts = Facts::new(start, life.sas().state(), &numbers, window);
     let mut ladder = Ladder::default();
     let mut broken = None;
@@ -123,7 +125,10 @@ fn replay(wish: &Wish) -> Result<(String, Option<JournalError>), String> {
             }
             None => break,
         };
-        for passed in facts.note(step.at, &step.event, &step.actions, life.sas().state()) {
+        if matches!(step.told, Told::Reconfigured(_)) {
+            facts.set_emergency_numbers(&life.sas().config().sas.emergency_numbers);
+        }
+        for passed in facts.note(step.at, &step.told, &step.actions, life.sas().state()) {
             if wish.has_ladder {
                 ladder.add(&passed);
             }
@@ -143,13 +148,17 @@ fn replay(wish: &Wish) -> Result<(String, Option<JournalError>), String> {
     Ok((text, broken))
 }
 
+/// Where the files are that a configuration names.
+fn folder_of(journal: &Path) -> &Path {
+    journal.parent().unwrap_or_else(|| Path::new(""))
+}
+
 /// That of the life of then.
 fn configuration(wish: &Wish, reader: &Reader<'_>, journal: &Path) -> Result<Config, String> {
     if let Some(path) = &wish.config {
         return site::read(path);
     }
-    let folder = journal.parent().unwrap_or_else(|| Path::new(""));
-    site::parse(reader.about(), folder).map_err(|wrong| {
+    site::parse(reader.about(), folder_of(journal)).map_err(|wrong| {
         format!(
             "{}: the configuration in it cannot be used, --config names another: {wrong}",
             journal.display()

@@ -66,6 +66,9 @@ impl Report<'_> {
             let line = format!("{:>12}  {:<9}{cause}", self.at(change.at), change.state.as_str());
             self.say(format_args!("{}", line.trim_end()));
         }
+        for at in &self.facts.reloads {
+            self.say(format_args!("{:>12}  another configuration", self.at(*at)));
+        }
         let (sent, lost) = self.probes(from, end);
         self.say(format_args!("  probes of the proxies: {sent}, lost: {lost}"));
     }

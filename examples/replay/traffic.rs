@@ -1,6 +1,7 @@
 //! The messages of a life, out of what the core was told and what it did.
 
 use bytes::Bytes;
+use sip_survivability::journal::Told;
 use sip_survivability::message::{ConnectionEnd, Frame, FrameLimits, Framer, Message};
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Transport};
@@ -38,23 +39,23 @@ struct Connection {
 
 impl Traffic {
     /// The messages of one step, in their order. What is none is left out.
-    pub(crate) fn messages(&mut self, at: Instant, event: &Event, actions: &Actions) -> Vec<Passed> {
+    pub(crate) fn messages(&mut self, at: Instant, told: &Told<'_>, actions: &Actions) -> Vec<Passed> {
         let mut passed = Vec::new();
         let mut note = |way, peer, text: Bytes| {
             if let Ok(message) = Message::parse(text) {
                 passed.push(Passed { at, way, peer, message });
             }
         };
-        match event {
-            Event::FlowOpened { flow, transport, remote: Some(remote), .. } => {
+        match told {
+            Told::Event(Event::FlowOpened { flow, transport, remote: Some(remote), .. }) => {
                 let is_websocket = matches!(transport, Transport::Ws | Transport::Wss);
                 let framer = Framer::new(ConnectionEnd::Accepted, FrameLimits::default());
                 let framer = Some(framer).filter(|_| !is_websocket);
                 self.flows.insert(*flow, Connection { remote: *remote, framer, is_websocket });
             }
-            Event::FlowClosed { flow } => drop(self.flows.remove(flow)),
-            Event::Datagram { from, data, .. } => note(Way::Received, *from, data.clone()),
-            Event::Stream { flow, data } => {
+            Told::Event(Event::FlowClosed { flow }) => drop(self.flows.remove(flow)),
+            Told::Event(Event::Datagram { from, data, .. }) => note(Way::Received, *from, data.clone()),
+            Told::Event(Event::Stream { flow, data }) => {
                 if let Some(connection) = self.flows.get_mut(flow) {
                     connection
                         .read(data)

@@ -1,5 +1,6 @@
 //! How things are said.
 
+use sip_survivability::journal::Told;
 use sip_survivability::message::Message;
 use sip_survivability::time::Instant;
 use sip_survivability::{Action, Event};
@@ -35,12 +36,13 @@ pub(crate) fn label(message: &Message) -> String {
     }
 }
 
-pub(crate) fn event(event: &Event) -> String {
-    match event {
-        Event::Datagram { from, data, .. } => format!("{} from {from}", first_line(data)),
-        Event::Stream { flow, data } => format!("{} by connection {}", first_line(data), flow.0),
-        Event::Tick => "a deadline".to_owned(),
-        other => plain(&format!("{other:?}")),
+pub(crate) fn told(told: &Told<'_>) -> String {
+    match told {
+        Told::Event(Event::Datagram { from, data, .. }) => format!("{} from {from}", first_line(data)),
+        Told::Event(Event::Stream { flow, data }) => format!("{} by connection {}", first_line(data), flow.0),
+        Told::Event(Event::Tick) => "a deadline".to_owned(),
+        Told::Event(other) => plain(&format!("{other:?}")),
+        Told::Reconfigured(_) => "another configuration".to_owned(),
     }
 }
 

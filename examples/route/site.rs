@@ -59,7 +59,7 @@ impl Site {
 
     fn of(table: Table, folder: &Path) -> Result<Self, Wrong> {
         // Of what the gateway listens on, only its address is of interest here.
-        let left_out = ["listen", "dns", "journal"];
+        let left_out = ["listen", "dns", "journal", "store"];
         let (mut settings, (udp, advertise)) = site_file::settings(table, folder, &left_out, |listen, _| {
             let (mut udp, mut advertise) = (Vec::<SocketAddr>::new(), None::<IpAddr>);
             listen.set("udp", &mut udp)?;

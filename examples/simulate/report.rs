@@ -118,6 +118,10 @@ fn write_text(out: &mut String, plan: &Plan, o: &Outcome, wall: Duration) -> std
         format!("{} (limit {}; of all day {})", o.peak_register_rate, o.return_rate_limit, o.log.peak_ever),
     )?;
     line("phones not home at the end", o.phones_not_home.to_string())?;
+    line(
+        "  of whom SAS thought otherwise",
+        format!("named for nothing {}, held for home {}", o.log.named_wrongly, o.log.held_for_home),
+    )?;
     let endings: Vec<String> =
         o.endings.iter().map(|(status, count)| format!("{count} with {status}")).collect();
     line("other calls ended", endings.join(", "))?;

@@ -169,6 +169,12 @@ impl Authenticator {
         }
     }
 
+    /// Asks for `policy` from now on, which is for the same realm. Nonces that were given out are good for as long as it says.
+    pub(crate) fn set_policy(&mut self, policy: Policy) {
+        self.replay.set_most(policy.max_nonces.max(1));
+        self.policy = policy;
+    }
+
     /// What is asked for.
     #[must_use]
     pub const fn policy(&self) -> &Policy {

@@ -65,6 +65,19 @@ impl Replay {
         Self { used: BTreeMap::new(), most, floor: None }
     }
 
+    /// From now on `most` are remembered.
+    pub(super) fn set_most(&mut self, most: usize) {
+        self.most = most;
+        while self.used.len() > most {
+            self.give_way();
+        }
+    }
+
+    /// The oldest is forgotten, and refused.
+    fn give_way(&mut self) {
+        self.floor = self.floor.max(self.used.pop_first().map(|(oldest, _)| oldest));
+    }
+
     /// Whether this use of a nonce is the first of its kind; from now on it is not.
     pub(super) fn admit(&mut self, issue: Issue, use_: Use) -> bool {
         if let Some(window) = self.used.get_mut(&issue) {
@@ -74,7 +87,7 @@ impl Replay {
             };
         }
         if self.used.len() >= self.most {
-            self.floor = self.floor.max(self.used.pop_first().map(|(oldest, _)| oldest));
+            self.give_way();
         }
         if self.floor.is_some_and(|floor| issue <= floor) {
             return false;

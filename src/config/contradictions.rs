@@ -1,8 +1,9 @@
 //! Settings that mean nothing without each other, or against each other.
 
-use super::validate::{Target, ensure, targets};
+use super::validate::{Millis, Target, ensure, targets};
 use super::{
-    CascadeLoop, ChangedUri, ConfigError, InboundManipulation, ManipulationRule, Settings, SurvivabilityMode,
+    CascadeLoop, ChangedUri, ConfigError, HomingLever, InboundManipulation, ManipulationRule, Settings,
+    SurvivabilityMode,
 };
 use crate::dialplan::Manipulation;
 
@@ -16,6 +17,19 @@ impl Settings {
             "sas.ignore_all_in_normal",
             &"true",
             "needs sas.survivability_mode = \"ignore-register\"",
+        )?;
+        ensure(
+            sas.homing_lever == HomingLever::Silence || mode == SurvivabilityMode::IgnoreRegister,
+            "sas.homing_lever",
+            &"retry-after",
+            "needs sas.survivability_mode = \"ignore-register\"",
+        )?;
+        let retry_after = sas.homing_retry_after;
+        ensure(
+            (1..=60).contains(&retry_after.as_secs()) && retry_after.subsec_nanos() == 0,
+            "sas.homing_retry_after",
+            &Millis(retry_after),
+            "must be whole seconds, from 1s to 60s",
         )?;
         ensure(
             mode != SurvivabilityMode::TableInNormal || !self.routes.is_empty(),
@@ -135,8 +149,12 @@ mod tests {
     #[test]
     fn settings_that_contradict_each_other_are_refused_with_their_key() {
         use SurvivabilityMode as Mode;
-        let cases: [Case<'_>; 20] = [
+        let cases: [Case<'_>; 22] = [
             ("sas.ignore_all_in_normal = true: needs", &|s| s.sas.ignore_all_in_normal = true),
+            ("sas.homing_lever = retry-after: needs", &|s| s.sas.homing_lever = HomingLever::RetryAfter),
+            ("sas.homing_retry_after = 61s: must be", &|s| {
+                s.sas.homing_retry_after = Duration::from_secs(61);
+            }),
             ("sas.survivability_mode = table-in-normal: needs a [[route]]", &|s| {
                 s.sas.survivability_mode = Mode::TableInNormal;
             }),

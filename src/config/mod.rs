@@ -23,6 +23,7 @@
 
 pub mod audiocodes;
 mod authentication;
+mod change;
 mod contradictions;
 mod dial_plan;
 #[cfg(feature = "serde")]
@@ -200,6 +201,20 @@ impl NumberMapping {
     }
 }
 
+/// How a phone that keeps registering with us is sent home to its first server, with [`SurvivabilityMode::IgnoreRegister`] while the
+/// proxy can be reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum HomingLever {
+    /// By no answer at all, as in the product: the phone finds out by its own timers, 32 s for most.
+    #[default]
+    Silence,
+    /// By 503 with Retry-After (RFC 3261 21.5.4): a phone that goes by that tries its other server at once. Some take the 503 for the
+    /// answer of both. While the proxy is doubted there is silence.
+    RetryAfter,
+}
+
 /// The survivability rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
@@ -274,6 +289,13 @@ pub struct Survivability {
     /// With [`SurvivabilityMode::IgnoreRegister`]: whether nothing that phones begin is answered in the normal state, rather than
     /// REGISTER alone. Emergency calls are, and what belongs to a call that is up. Default: false.
     pub ignore_all_in_normal: bool,
+    /// With [`SurvivabilityMode::IgnoreRegister`]: how phones are sent home. Default: by silence.
+    pub homing_lever: HomingLever,
+    /// With [`HomingLever::RetryAfter`]: how long a phone is asked to leave us alone, in whole seconds, up to a minute. One that does
+    /// so calls nobody through us in that time, emergency numbers included, should the proxy be lost just then: so let it be no longer than
+    /// such a loss takes to be noticed. Default: 5 s.
+    #[cfg_attr(feature = "serde", serde(with = "forms::span"))]
+    pub homing_retry_after: Duration,
     /// Default: user and host.
     pub binding_mode: BindingMode,
     /// Default: never.
@@ -292,7 +314,8 @@ pub struct Survivability {
     pub path: bool,
     /// What the flow tokens in our Path are signed with (RFC 5626 5.2). With it, those of UDP flows stay good over a restart, and
     /// those of connections are known to be of flows that are gone. Without, a secret is made of the seed, and all tokens of an
-    /// earlier run are refused as forged, until the phones have registered again. Default: none.
+    /// earlier run are refused as forged, until the phones have registered again. It also keys the temporary GRUUs (RFC 5627), which so
+    /// outlive a restart with their bindings. Default: none.
     #[cfg_attr(feature = "serde", serde(skip_serializing))]
     pub flow_secret: Option<Secret>,
 }
@@ -323,6 +346,8 @@ impl Default for Survivability {
             block_unregistered: false,
             out_of_dialog_miss: OutOfDialogMiss::NotFound,
             ignore_all_in_normal: false,
+            homing_lever: HomingLever::Silence,
+            homing_retry_after: Duration::from_secs(5),
             binding_mode: BindingMode::Uri,
             inbound_manipulation: InboundManipulation::None,
             subscribe_response: 489,

@@ -1,5 +1,7 @@
 //! A secret of the site's, which nobody reads in a log.
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 use std::fmt;
 use std::str::FromStr;
 
@@ -19,6 +21,17 @@ pub struct SecretError;
 impl Secret {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// A key that is made of it for `purpose`, and tells nothing of those for others.
+    pub(crate) fn key_for(&self, purpose: &str) -> [u64; 2] {
+        let mut block = [0; 64];
+        for (byte, purpose) in block.iter_mut().zip(purpose.as_bytes()) {
+            *byte = *purpose;
+        }
+        let mac = Hmac::<Sha256>::new(&block.into()).chain_update(self.as_str()).finalize().into_bytes();
+        let part = |skip| mac.iter().skip(skip).take(8).fold(0, |part, byte| part << 8 | u64::from(*byte));
+        [part(0), part(8)]
     }
 }
 
@@ -44,6 +57,7 @@ mod tests {
     fn a_secret_is_long_and_not_told() {
         assert_eq!("fifteen letters".parse::<Secret>(), Err(SecretError));
         let secret: Secret = "sixteen  letters".parse().unwrap();
+        assert_ne!(secret.key_for("one"), secret.key_for("another"));
         assert_eq!(format!("{secret:?} {}", secret.as_str()), "Secret(..) sixteen  letters");
     }
 }

@@ -119,7 +119,7 @@ impl Target {
 }
 
 /// Names a target of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TargetRef {
     /// The proxy of this number.
     Proxy(usize),
@@ -129,6 +129,18 @@ pub(crate) enum TargetRef {
     Peer,
     /// The address of this number in the routing table.
     Hop(usize),
+}
+
+impl TargetRef {
+    /// The first of its kind, which stands for all of them.
+    pub(crate) const fn kind(self) -> Self {
+        match self {
+            Self::Proxy(_) => Self::Proxy(0),
+            Self::Gateway(_) => Self::Gateway(0),
+            Self::Peer => Self::Peer,
+            Self::Hop(_) => Self::Hop(0),
+        }
+    }
 }
 
 impl Config {
@@ -405,7 +417,7 @@ pub(super) fn span(
 }
 
 /// A duration as a site writes it.
-struct Millis(Duration);
+pub(super) struct Millis(pub(super) Duration);
 
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -27,6 +27,11 @@ impl Dwell {
         Self { minimum, maximum, returns: VecDeque::new() }
     }
 
+    /// What the next dwells are between.
+    pub(super) const fn set_bounds(&mut self, minimum: Duration, maximum: Duration) {
+        (self.minimum, self.maximum) = (minimum, maximum);
+    }
+
     /// The dwell of an emergency state entered at `now`.
     pub(super) fn at(&self, now: Instant) -> Duration {
         let flips = self.returns.iter().filter(|&&at| now - at < MEMORY).count();

@@ -139,6 +139,8 @@ pub enum ModeEvent {
     Tick,
     /// The survivability mode was set.
     ModeSet(SurvivabilityMode),
+    /// The proxy set was replaced: none of those that there are now has answered or failed yet.
+    ProxiesReplaced,
 }
 
 /// A change of the state.
@@ -292,6 +294,16 @@ impl ModeMachine {
         }
     }
 
+    /// Goes on with `config` at `now`. The state changes only where "always emergency" begins or ends ([`ModeEvent::ModeSet`]); a dwell
+    /// that runs ends when it would have, and the returns that make the next one longer stay remembered.
+    pub fn reconfigure(&mut self, now: Instant, config: &Config) -> ModeOutcome {
+        let sas = &config.sas;
+        self.evidence = Evidence::of(config);
+        (self.request_patience, self.suspect_patience) = (sas.request_patience, sas.suspect_patience);
+        self.dwell.set_bounds(sas.minimum_dwell, sas.maximum_dwell);
+        self.handle(now, ModeEvent::ModeSet(sas.survivability_mode))
+    }
+
     /// When to tell [`ModeEvent::Tick`]: the end of the dwell, if a return waits for it. May change with every
     /// [`handle`](Self::handle).
     #[must_use]
@@ -427,6 +439,11 @@ impl ModeMachine {
                 E::RequestUnanswered
                 | E::ModeSet(Standard | IgnoreRegister | AutoAnswerRegister | TableInNormal),
             ) => stay,
+
+            // As at start-up; but the way home is T4.
+            (Normal(_), E::ProxiesReplaced) => (Normal(Condition::Unknown), None),
+            (Emergency { until, .. }, E::ProxiesReplaced) => (Emergency { until, proxy: Lost }, None),
+            (Always, E::ProxiesReplaced) => stay,
 
             // T6.
             (Normal(_) | Emergency { .. } | Always, E::ModeSet(AlwaysEmergency)) => {

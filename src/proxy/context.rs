@@ -5,6 +5,7 @@ use crate::routing::{Hop, Source, Target};
 use crate::time::{Instant, TimerId};
 use crate::transaction::{ClientId, ServerId};
 use crate::transport::Peer;
+use crate::upstream::{Moved, TargetId};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -135,6 +136,21 @@ impl ResponseContext {
         let follows = !redirect.is_empty();
         redirect.into_iter().rev().for_each(|group| self.groups.push_front(group));
         follows
+    }
+
+    /// The proxies of the set have `moved`. What was sent to one that is not there any more goes on; what was to be sent is not.
+    pub(super) fn renumber(&mut self, moved: &Moved) {
+        for branch in &mut self.branches {
+            if let Hop::Proxy(target) = branch.target.hop {
+                branch.target.hop = Hop::Proxy(moved.of(target).unwrap_or(TargetId::GONE));
+            }
+        }
+        let is_there = |target: &mut Target| match target.hop {
+            Hop::Proxy(proxy) => moved.of(proxy).map(|proxy| target.hop = Hop::Proxy(proxy)).is_some(),
+            Hop::Gateway | Hop::Peer | Hop::Route | Hop::User | Hop::Address => true,
+        };
+        self.groups.iter_mut().for_each(|group| group.retain_mut(is_there));
+        self.groups.retain(|group| !group.is_empty());
     }
 
     /// Whether a branch that counts has yet to end.

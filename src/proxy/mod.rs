@@ -18,7 +18,7 @@ use crate::routing::{Hop, Source, Target};
 use crate::time::{Instant, Timers};
 use crate::transaction::{ClientId, LIFETIME, Outgoing, Owner, ServerId, Slab, SlabId, Transactions};
 use crate::transport::{Ctx, Flows, Peer};
-use crate::upstream::TargetId;
+use crate::upstream::{Moved, TargetId};
 use bytes::Bytes;
 use cancel::{cancel_all, cancel_branch};
 use context::{Branch, BranchState, ResponseContext};
@@ -203,6 +203,11 @@ impl Proxy {
         if self.is_pending(id) {
             self.waiting.insert(id);
         }
+    }
+
+    /// The proxies of the set have `moved`.
+    pub(crate) fn renumber(&mut self, moved: &Moved) {
+        self.contexts.iter_mut().for_each(|context| context.renumber(moved));
     }
 
     /// Whether some target has refused the request already.

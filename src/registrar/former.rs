@@ -18,6 +18,21 @@ impl Former {
         Self { max, left_at: BTreeMap::new(), by_time: BTreeMap::new(), serial: 0 }
     }
 
+    /// From now on `max` are remembered at most.
+    pub(super) fn set_max(&mut self, max: usize) {
+        self.max = max;
+        self.forget_first();
+    }
+
+    /// Whoever is too many is forgotten.
+    fn forget_first(&mut self) {
+        while self.left_at.len() > self.max
+            && let Some((_, first)) = self.by_time.pop_first()
+        {
+            self.left_at.remove(&first);
+        }
+    }
+
     pub(super) fn contains(&self, name: u64) -> bool {
         self.left_at.contains_key(&name)
     }
@@ -27,11 +42,7 @@ impl Former {
         self.serial += 1;
         self.left_at.insert(name, self.serial);
         self.by_time.insert(self.serial, name);
-        if self.left_at.len() > self.max
-            && let Some((_, first)) = self.by_time.pop_first()
-        {
-            self.left_at.remove(&first);
-        }
+        self.forget_first();
     }
 
     pub(super) fn remove(&mut self, name: u64) {
@@ -54,5 +65,7 @@ mod tests {
         assert!(former.contains(1) && former.contains(3) && !former.contains(2));
         former.remove(1);
         assert_eq!((former.left_at.len(), former.by_time.len()), (1, 1));
+        former.set_max(0);
+        assert_eq!((former.left_at.len(), former.by_time.len()), (0, 0));
     }
 }

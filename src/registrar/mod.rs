@@ -52,6 +52,7 @@ mod record;
 mod refusal;
 mod reginfo;
 mod register;
+mod reload;
 mod request;
 mod store;
 mod table;
@@ -101,11 +102,15 @@ fn infrastructure(config: &Config) -> BTreeSet<SocketAddr> {
     config.targets().flat_map(Target::places).map(|place| place.1).collect()
 }
 
+fn reserved(config: &Config) -> BTreeSet<Box<str>> {
+    let users = config.sas.emergency_numbers.iter().chain(&config.registrar.reserved_users);
+    users.map(|user| user.as_str().into()).collect()
+}
+
 impl Registrar {
     /// An empty database. `secret` keys its indexes: who does not know it cannot choose names that are in each other's way.
     #[must_use]
     pub fn new(config: &Config, secret: [u64; 2]) -> Self {
-        let reserved = config.sas.emergency_numbers.iter().chain(&config.registrar.reserved_users);
         Self {
             table: Table::new(secret, config.registration_manipulation),
             former: Former::new(config.registrar.max_users),
@@ -115,9 +120,15 @@ impl Registrar {
             max_contacts: config.registrar.max_contacts,
             min_expires: config.registrar.min_expires,
             max_expires: config.registrar.max_expires,
-            reserved: reserved.map(|user| user.as_str().into()).collect(),
+            reserved: reserved(config),
             infrastructure: infrastructure(config),
         }
+    }
+
+    /// Temporary GRUUs of this run are of eras behind this one, a number of less than 61 bits that other runs with the same secret do not
+    /// have: who was there in one of them is not taken for who comes now.
+    pub(crate) fn begin_eras(&mut self, era: u64) {
+        self.table.pass_era(era);
     }
 
     /// The addresses of proxies and gateways have changed.
@@ -176,6 +187,17 @@ impl Registrar {
     #[must_use]
     pub const fn unconfirmed(&self) -> usize {
         self.table.unconfirmed()
+    }
+
+    /// The bindings that the central registrar has not confirmed, in any order.
+    pub(crate) fn not_confirmed(&self) -> impl Iterator<Item = &Binding> {
+        let some = (self.unconfirmed() > 0).then(|| self.table.unordered());
+        some.into_iter().flatten().filter(|binding| binding.home != Home::Confirmed)
+    }
+
+    /// Whether it has confirmed a binding of `key`.
+    pub(crate) fn is_confirmed(&self, key: &str) -> bool {
+        self.table.of_user(key).any(|(_, binding)| binding.home == Home::Confirmed)
     }
 
     /// All bindings in order of registration, collected or not: for a copy of the database. It sorts them first.

@@ -6,6 +6,7 @@
 use super::binding::{Binding, Home, Origin};
 use super::gruu::Temporary;
 use super::index::{Entry, Index, MAX_SLOTS, Name, Names};
+use super::texts::{Parts, Texts};
 use crate::config::RegistrationManipulation;
 use crate::slab::{Slab, SlabId};
 use crate::time::{Instant, TimerId, Timers};
@@ -109,6 +110,11 @@ impl Table {
         self.era
     }
 
+    /// Eras to come are behind this one.
+    pub(super) fn pass_era(&mut self, era: u64) {
+        self.era = self.era.max(era);
+    }
+
     pub(super) fn set_era(&mut self, id: BindingId, era: u64) {
         if let Some(row) = self.rows.get_mut(id.0) {
             row.binding.era = era;
@@ -189,6 +195,33 @@ impl Table {
         let Row { binding, .. } = self.rows.remove(id.0)?;
         self.user_count -= usize::from(!self.contains(binding.key()));
         Some(binding)
+    }
+
+    /// Gives `id` another key, by which it is looked for from now on. The binding as it was and as it is.
+    pub(super) fn rekey(&mut self, id: BindingId, key: &str) -> Option<(Binding, Binding)> {
+        let was = self.rows.get(id.0)?.binding.clone();
+        self.unlink(id);
+        self.user_count -= usize::from(!self.contains(was.key()));
+        self.user_count += usize::from(!self.contains(key));
+        let row = self.rows.get_mut(id.0)?;
+        row.binding.texts = Texts::new(Parts { key, ..was.texts.parts() });
+        let is = row.binding.clone();
+        self.link(id);
+        Some((was, is))
+    }
+
+    /// From now on users are found as well by what `manipulation` makes of them.
+    pub(super) fn set_manipulation(&mut self, manipulation: RegistrationManipulation) {
+        if manipulation == self.manipulation {
+            return;
+        }
+        (self.manipulation, self.associated) = (manipulation, Index::default());
+        let rows = self.rows.iter().map(|(id, row)| (user_of(row.binding.key()), row.entry(BindingId(id))));
+        for (user, entry) in rows {
+            if let Some(user) = manipulation.associated(user) {
+                self.associated.insert(self.names.of(user.as_bytes(), user.as_bytes()), entry);
+            }
+        }
     }
 
     fn link(&mut self, id: BindingId) {
@@ -308,11 +341,21 @@ impl Table {
         self.rows.since(start).next().map(|(id, row)| (BindingId(id), &row.binding))
     }
 
+    /// All bindings, in any order.
+    pub(super) fn unordered(&self) -> impl Iterator<Item = &Binding> {
+        self.rows.iter().map(|(_, row)| &row.binding)
+    }
+
     /// All bindings, in order of registration.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Binding> {
-        let mut rows: Vec<_> = self.rows.iter().map(|(_, row)| row).collect();
-        rows.sort_unstable_by_key(|row| row.serial);
-        rows.into_iter().map(|row| &row.binding)
+        self.in_turn().map(|(_, binding)| binding)
+    }
+
+    /// The same, with their names.
+    pub(super) fn in_turn(&self) -> impl Iterator<Item = (BindingId, &Binding)> {
+        let mut rows: Vec<_> = self.rows.iter().collect();
+        rows.sort_unstable_by_key(|(id, row)| (row.serial, *id));
+        rows.into_iter().map(|(id, row)| (BindingId(id), &row.binding))
     }
 
     fn row(&self, slot: u32) -> Option<(BindingId, &Row)> {

@@ -15,7 +15,7 @@ use crate::routing::affinity_of_user;
 use crate::time::Instant;
 use crate::transaction::{ClientId, Outgoing};
 use crate::transport::Peer;
-use crate::upstream::{TargetId, UpstreamEvent};
+use crate::upstream::{Moved, TargetId, UpstreamEvent};
 use crate::uri::Uri;
 use std::time::Duration;
 
@@ -40,6 +40,16 @@ impl Homecoming {
         match self {
             Self::Due { at, .. } => Some(*at),
             Self::Over | Self::Asked { .. } => None,
+        }
+    }
+
+    /// The proxies have `moved` at `now`. What was told to one that is gone is told again.
+    pub(super) fn renumber(&mut self, now: Instant, moved: &Moved) {
+        if let Self::Asked { since, before, ref mut target, .. } = *self {
+            match moved.of(*target) {
+                Some(moved) => *target = moved,
+                None => *self = Self::Due { since, last: before, at: now },
+            }
         }
     }
 

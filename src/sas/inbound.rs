@@ -62,7 +62,7 @@ impl Sas {
             return self.on_dropped(from, out);
         };
         if self.is_ignored(&request) {
-            return self.on_dropped(from, out);
+            return self.send_home(&request, &read, from, out);
         }
         if request.method() == Method::Register {
             let rate = self.world.config.limits.register_rate_per_source;
@@ -99,22 +99,6 @@ impl Sas {
                 }
             },
         }
-    }
-
-    /// `sas.md` 2.2, mode 2: in the normal state silence tells a phone that we are not its first server. Whether a call is up or has
-    /// been cancelled, and emergency calls, are no question of that.
-    fn is_ignored(&self, request: &Request) -> bool {
-        let sas = &self.world.config.sas;
-        sas.survivability_mode == SurvivabilityMode::IgnoreRegister
-            && self.mode.state() == State::Normal
-            && (request.method() == Method::Register
-                || (sas.ignore_all_in_normal && self.is_beginning(request)))
-    }
-
-    /// Whether `request` would begin something, and is no emergency call.
-    fn is_beginning(&self, request: &Request) -> bool {
-        let belongs_to_another = matches!(request.method(), Method::Ack | Method::Cancel);
-        !belongs_to_another && !request.is_in_dialog() && !self.is_emergency_call(request)
     }
 
     /// Who sent `request`. A call of ours that has come round a ring of other SASes (`sas.md` section 8) has a branch of ours that still

@@ -5,6 +5,7 @@
 
 use super::relay::Arrival;
 use super::{Action, Actions, Sas};
+use crate::config::Config;
 use crate::dialplan::Number;
 use crate::proxy::{ContextId, SilenceKind};
 use crate::resolve::{Answer, Name, QueryId, RecordKind, Resolution, ResolutionId, Resolved, uri_of};
@@ -177,6 +178,22 @@ impl Sas {
         }
         self.mappings.serial += 1;
         self.mappings.waiting.insert(self.mappings.serial, Waiting { number, until, call });
+    }
+
+    /// Another configuration is in force. Where numbers are asked for elsewhere now, what is known of them means nothing any more, and
+    /// those who wait for it go on without. Where other hosts are ours, their places are looked for again.
+    pub(super) fn remap(&mut self, old: &Config, is_home_same: bool, out: &mut Actions) {
+        let suffix =
+            |config: &Config| config.sas.number_mapping.as_ref().map(|mapping| mapping.suffix.clone());
+        if suffix(old) == suffix(&self.world.config) {
+            let is_good = |known: &Known| is_home_same || !matches!(known, Known::Answered(..));
+            return self.mappings.numbers.retain(|_, known| is_good(known));
+        }
+        self.mappings.numbers.clear();
+        self.mappings.quiet_until = self.world.now;
+        for (_, Waiting { call, .. }) in std::mem::take(&mut self.mappings.waiting) {
+            self.on_mapped(call, None, out);
+        }
     }
 
     /// The DNS has answered one of our questions.

@@ -6,9 +6,10 @@
 //! * `shortcut`: answers to calls that ring when the proxy is lost.
 //! * `register`: REGISTER in both states.
 //! * `admission`: who is let in where the branch serves itself.
-//! * `homecoming`, `pacer`: what a returning proxy is told, and how fast.
+//! * `homecoming`, `pacer`: what a returning proxy is told, and how fast; `ledger`: who has not come home; `lever`: what sends phones there.
 //! * `names`: proxies, gateways and next hops that are named, and have to be asked for.
 //! * `journal`: what the core was told, to be kept and lived through again.
+//! * `reload`: another configuration at run time.
 //! * `store`: bindings that outlive a core, on their way out and back in.
 //! * `overload`: what is told to those for whom there is no room; `source_rate`: who sends too much.
 //! * `watch`: the proxy set's health, the mode, and what their changes lead to.
@@ -20,6 +21,8 @@ mod event;
 mod homecoming;
 mod inbound;
 pub mod journal;
+mod ledger;
+mod lever;
 mod mapping;
 mod names;
 mod notice;
@@ -27,6 +30,7 @@ mod overload;
 mod pacer;
 mod register;
 mod relay;
+mod reload;
 mod shortcut;
 mod source_rate;
 mod store;
@@ -36,7 +40,7 @@ mod watch;
 use crate::auth::Authenticator;
 use crate::config::{Config, Keyring, Secret};
 use crate::message::{Fault, Request};
-use crate::mode::{ModeMachine, State};
+use crate::mode::{Condition, ModeMachine, State};
 use crate::proxy::Proxy;
 use crate::registrar::Registrar;
 use crate::rng::Rng;
@@ -49,13 +53,14 @@ use crate::uri::HomeHosts;
 use bytes::Bytes;
 use drops::Drops;
 use homecoming::Homecoming;
+use ledger::Ledger;
 use mapping::Mappings;
 use names::Names;
 use overload::Overload;
 use pacer::Pacer;
 use source_rate::SourceRate;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 pub use action::{Action, Actions};
@@ -98,6 +103,9 @@ struct World {
     flows: Flows,
     /// The hosts whose users are this branch's.
     home: HomeHosts,
+    /// Those of them that are ours because we listen there, or have.
+    listening: BTreeSet<IpAddr>,
+    ledger: Ledger,
     now: Instant,
 }
 
@@ -138,10 +146,18 @@ impl Sas {
         // One secret for all tables: no hash of theirs is told but that of a whole request.
         let secret = [rng.bits(), rng.bits()];
         let home = config.home_hosts();
+        let registrar = match &config.sas.flow_secret {
+            Some(kept) => {
+                let mut registrar = Registrar::new(&config, kept.key_for("registrar"));
+                registrar.begin_eras(rng.bits() >> 3);
+                registrar
+            }
+            None => Registrar::new(&config, secret),
+        };
         Self {
             transactions: Transactions::new(secret),
             proxy: Proxy::default(),
-            registrar: Registrar::new(&config, secret),
+            registrar,
             authenticator: config
                 .keyring()
                 .map(Keyring::policy)
@@ -157,7 +173,15 @@ impl Sas {
             overload: Overload::default(),
             source_rate: SourceRate::default(),
             expire_again_at: now,
-            world: World { config, rng, flows, home, now },
+            world: World {
+                config,
+                rng,
+                flows,
+                home,
+                listening: BTreeSet::new(),
+                ledger: Ledger::default(),
+                now,
+            },
         }
     }
 
@@ -204,7 +228,7 @@ impl Sas {
         self.pass_refusals(out);
     }
 
-    /// When to tell [`Event::Tick`]. May change with every event. A peek at ten queues.
+    /// When to tell [`Event::Tick`]. May change with every event. A peek at eleven queues.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
         [
@@ -214,6 +238,7 @@ impl Sas {
             self.upstream.next_timeout(),
             self.mode.next_timeout(),
             self.homecoming.next_timeout(),
+            self.world.ledger.next_timeout(),
             self.drops.next_timeout(),
             self.names.next_timeout(),
             self.mappings.next_timeout(),
@@ -229,6 +254,12 @@ impl Sas {
     #[must_use]
     pub const fn state(&self) -> State {
         self.mode.state()
+    }
+
+    /// The configuration in force, with what the DNS has said of its targets.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.world.config
     }
 
     /// The database of registered users.
@@ -270,6 +301,7 @@ impl Sas {
                 self.expire_again_at = self.world.now + EXPIRY_PAUSE;
             }
             self.world.tell_changes(&expired, out);
+            self.tell_ledger(out);
             out.extend(self.drops.take_notice(self.world.now));
             if let Some(authenticator) = &mut self.authenticator {
                 authenticator.on_tick(self.world.now);
@@ -287,9 +319,10 @@ impl Sas {
 
     /// How long past its lifetime a binding that the proxy granted is used now (`sas.md` 3.4).
     fn grace(&self) -> Duration {
-        match self.mode.state() {
-            State::Normal => Duration::ZERO,
-            State::Emergency => self.world.config.sas.stale_binding_grace,
+        match self.mode.condition() {
+            Some(Condition::Steady) => Duration::ZERO,
+            // Until it is known whether the proxy is there, nobody is given up.
+            Some(Condition::Unknown | Condition::Suspect) | None => self.world.config.sas.stale_binding_grace,
         }
     }
 

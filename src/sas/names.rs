@@ -14,6 +14,8 @@ use crate::time::Instant;
 use crate::transport::Flows;
 use crate::upstream::{TargetId, UpstreamEvent};
 use crate::uri::{Host, Uri};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// After so many missed probes in a row the next address of a proxy is tried (RFC 3263 4.3). One or two are lost now and then.
 const MISSES_OF_ONE_ADDRESS: u32 = 3;
@@ -37,7 +39,8 @@ struct NamedTarget {
     due: Option<Instant>,
     waits: Option<ResolutionId>,
     places: Vec<Place>,
-    home_addresses: usize,
+    /// The addresses that it has had, if it is a proxy: their users are this branch's.
+    home: Vec<IpAddr>,
     /// Why it could not be resolved the last time.
     failure: Option<Unresolved>,
 }
@@ -52,7 +55,7 @@ impl Names {
                 due: Some(now),
                 waits: None,
                 places: Vec::new(),
-                home_addresses: 0,
+                home: Vec::new(),
                 failure: None,
             })
         };
@@ -60,6 +63,24 @@ impl Names {
             resolver: Resolver::default(),
             targets: config.named().into_iter().filter_map(named).collect(),
         }
+    }
+
+    /// Goes on with the targets of `config`. Who stays keeps all that is known, and an answer that is on its way.
+    pub(super) fn reconfigure(&mut self, config: &Config, now: Instant) {
+        let Self { targets: named, .. } = Self::new(config, now);
+        let known = std::mem::take(&mut self.targets).into_iter();
+        let mut known: BTreeMap<_, _> =
+            known.map(|target| ((target.which.kind(), target.uri.clone()), target)).collect();
+        let keep = |target: NamedTarget| match known.remove(&(target.which.kind(), target.uri.clone())) {
+            Some(known) => NamedTarget { which: target.which, ..known },
+            None => target,
+        };
+        self.targets = named.into_iter().map(keep).collect();
+    }
+
+    /// The addresses of proxies whose users are this branch's.
+    pub(super) fn home(&self) -> impl Iterator<Item = IpAddr> {
+        self.targets.iter().flat_map(|target| &target.home).copied()
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
@@ -185,10 +206,8 @@ impl Sas {
         let which = target.which;
         if matches!(which, TargetRef::Proxy(_)) {
             for (_, address) in &places {
-                if target.home_addresses < MAX_HOME_ADDRESSES
-                    && !self.world.home.contains(Host::from(address.ip()))
-                {
-                    target.home_addresses += 1;
+                if target.home.len() < MAX_HOME_ADDRESSES && !target.home.contains(&address.ip()) {
+                    target.home.push(address.ip());
                     self.world.home.add(Host::from(address.ip()));
                 }
             }

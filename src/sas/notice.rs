@@ -52,6 +52,8 @@ pub enum Notice {
         /// Why.
         reason: Unresolved,
     },
+    /// Another configuration is in force ([`Sas::reconfigure`](super::Sas::reconfigure)).
+    Reconfigured,
     /// A contact was added to the database.
     UserBound(BoundContact),
     /// A contact's lifetime was renewed.
@@ -95,6 +97,15 @@ pub enum Notice {
         from: Box<str>,
         /// The number.
         number: Box<str>,
+    },
+    /// Some time after a return, users have not come home to the proxy (`sas.md` 3.4). At most once for each return: after their last
+    /// lifetime, the time that `return_rate` takes for all, and a little for the slow; with `ignore-register` after the time in which a
+    /// phone notices our silence, and another minute. See [`Sas::not_home`](super::Sas::not_home).
+    UsersNotHome {
+        /// Their addresses of record, in order; the first hundred.
+        users: Vec<Box<str>>,
+        /// How many they are.
+        total: u64,
     },
     /// Messages were dropped without an answer: unreadable ones, responses that nobody waits for, requests beyond the limit
     /// of transactions. At most one of these comes each second.

@@ -32,21 +32,22 @@ impl Overload {
 }
 
 impl Sas {
-    /// Refuses `request` without a transaction, as 8.2.7 has it: the tag is the same each time, and tells its ACK.
+    /// Refuses `request` for want of room.
     pub(super) fn on_full(&mut self, request: &Request, from: Peer, out: &mut Actions) {
         if self.overload.admits(self.world.now) {
             let [low, high] = RETRY_AFTER;
             let retry_after = self.world.rng.between(low, high).as_secs();
             let fault = Fault::new(503).with(HeaderName::RetryAfter, retry_after);
-            let tag = self.transactions.stateless_tag(request);
-            let is_connection = self.world.flows.is_reliable(from.flow);
-            let via = request.top_via().ok().filter(|_| !is_connection);
-            let address = via.map_or(from.address, |via| via.response_address(from.address));
-            out.send(
-                Peer { address, ..from },
-                fault.answer(request, from.address, tag.as_str()).finish_or_500(),
-            );
+            self.answer_stateless(request, from, &fault, out);
         }
         self.on_dropped(from, out);
+    }
+
+    /// Refuses `request` without a transaction, as 8.2.7 has it: the tag is the same each time, and tells its ACK.
+    pub(super) fn answer_stateless(&self, request: &Request, from: Peer, fault: &Fault, out: &mut Actions) {
+        let is_connection = self.world.flows.is_reliable(from.flow);
+        let via = request.top_via().ok().filter(|_| !is_connection);
+        let address = via.map_or(from.address, |via| via.response_address(from.address));
+        out.send(Peer { address, ..from }, self.refusal(request, from, fault));
     }
 }

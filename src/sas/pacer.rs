@@ -26,14 +26,24 @@ pub(super) struct Pacer {
 
 impl Pacer {
     pub(super) fn new(rate: u32) -> Self {
-        let rate = rate as usize;
-        let rate = if rate < DIVISIBLE { rate } else { rate - rate / 4 };
-        Self { rate, latest: VecDeque::new(), until: None }
+        Self { rate: paced(rate), latest: VecDeque::new(), until: None }
+    }
+
+    /// Another rate from now on, for what is on its way home already as well.
+    pub(super) fn set_rate(&mut self, rate: u32) {
+        self.rate = paced(rate);
+        let excess = self.latest.len().saturating_sub(self.rate);
+        self.latest.drain(..excess);
     }
 
     /// The proxy is back at `now`. Phones come within `storm`, the lifetime that they were granted meanwhile.
     pub(super) fn on_return(&mut self, now: Instant, storm: Duration) {
         self.until = Some(now + storm);
+    }
+
+    /// How long it takes to let `count` REGISTERs through.
+    pub(super) fn time_for(&self, count: usize) -> Duration {
+        WINDOW.saturating_mul(u32::try_from(count.div_ceil(self.rate.max(1))).unwrap_or(u32::MAX))
     }
 
     /// Whether a REGISTER may go to the proxy now. `unconfirmed`: how many bindings the proxy has yet to confirm.
@@ -56,6 +66,11 @@ impl Pacer {
         self.latest.push_back(now);
         true
     }
+}
+
+fn paced(rate: u32) -> usize {
+    let rate = rate as usize;
+    if rate < DIVISIBLE { rate } else { rate - rate / 4 }
 }
 
 #[cfg(test)]
@@ -91,6 +106,17 @@ mod tests {
         let mut arrivals: Vec<u64> = arrivals.collect();
         arrivals.sort_unstable();
         assert!(arrivals.windows(51).all(|w| w[50] - w[0] >= 1_000_000));
+    }
+
+    #[test]
+    fn a_lower_rate_holds_at_once_and_counts_what_went_before() {
+        let mut pacer = Pacer::new(7);
+        pacer.on_return(Instant::ZERO, Duration::from_secs(20));
+        let at = Instant::from_millis;
+        assert!((0..7).all(|i| pacer.admits(at(i * 100), 9)));
+        pacer.set_rate(2);
+        assert!(!pacer.admits(at(1_550), 9), "two within the last 1.1 s");
+        assert!(pacer.admits(at(1_600), 9) && !pacer.admits(at(1_650), 9) && pacer.admits(at(1_700), 9));
     }
 
     #[test]

@@ -281,7 +281,7 @@ impl Sas {
         if self.proxy.has_alternative(context) {
             return self.proxy.advance(&mut self.world.ctx(out), &mut self.transactions, context);
         }
-        if proxy.is_some() && self.is_to_rescue(out) {
+        if proxy.is_some_and(|proxy| self.is_to_rescue(proxy, out)) {
             return self.rescue(context, kind, out);
         }
         match kind {
@@ -296,12 +296,14 @@ impl Sas {
         }
     }
 
-    /// A request is unanswered, and no other address will be tried. T2 asks for the whole set: without hot swap one that is not doubted may
-    /// be left, which later requests go to.
-    fn is_to_rescue(&mut self, out: &mut Actions) -> bool {
+    /// A request is unanswered, the last time by `proxy`, and no other address will be tried. T2 asks for the whole set: without hot swap one
+    /// that is not doubted may be left, which later requests go to. The silence of one that is not configured any more says
+    /// nothing of the set.
+    fn is_to_rescue(&mut self, proxy: TargetId, out: &mut Actions) -> bool {
         let is_doubted =
             |target| matches!(self.upstream.status(target), ProxyStatus::Suspect | ProxyStatus::Offline);
-        if self.world.config.proxy_set.hot_swap || self.upstream.candidates().all(is_doubted) {
+        let of_all = || self.world.config.proxy_set.hot_swap || self.upstream.candidates().all(is_doubted);
+        if proxy != TargetId::GONE && of_all() {
             return self.tell_mode(ModeEvent::RequestUnanswered, out);
         }
         self.mode.patience().is_some()

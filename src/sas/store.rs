@@ -1,15 +1,21 @@
 //! Bindings that outlive a core, on their way out and back in (`sas.md` 7.7).
 
 use super::{Action, Actions, Notice, Sas, World};
-use crate::registrar::{BindingChange, Record};
+use crate::registrar::{Binding, BindingChange, Origin, Record};
 use crate::time::Instant;
 use crate::transport::FlowId;
 use std::time::Duration;
 
 impl World {
     /// Tells whoever watches of `changes`, and whoever keeps them.
-    pub(super) fn tell_changes(&self, changes: &[BindingChange], out: &mut Actions) {
+    pub(super) fn tell_changes(&mut self, changes: &[BindingChange], out: &mut Actions) {
         out.extend(changes.iter().map(Notice::changed));
+        self.ledger.on_changes(changes);
+        self.store_changes(changes, out);
+    }
+
+    /// Tells whoever keeps them, if anybody does.
+    pub(super) fn store_changes(&self, changes: &[BindingChange], out: &mut Actions) {
         if self.config.registrar.store {
             for change in changes {
                 let flow = change.binding.flow.and_then(|flow| self.flows.find(flow));
@@ -30,10 +36,12 @@ impl World {
 
 impl Sas {
     /// The whole database as it stands at `now`, in order of registration: each is for [`Event::Restored`](super::Event::Restored), in this
-    /// order or any other. Who keeps it also keeps when it was made. What is past its lifetime is left out.
+    /// order or any other. Who keeps it also keeps when it was made. What is not used any more is left out.
     pub fn snapshot(&self, now: Instant) -> impl Iterator<Item = Record> {
         let now = now.max(self.world.now);
-        let alive = self.registrar.iter().filter(move |binding| binding.expires_at > now);
+        let grace =
+            |binding: &Binding| if binding.origin == Origin::Proxy { self.grace() } else { Duration::ZERO };
+        let alive = self.registrar.iter().filter(move |binding| binding.expires_at + grace(binding) > now);
         alive.map(move |binding| {
             let flow = binding.flow.and_then(|flow| self.world.flows.find(flow));
             Record::of(binding, now, flow)

@@ -29,6 +29,7 @@ impl Sas {
     }
 
     pub(super) fn on_listening(&mut self, transport: Transport, local: SocketAddr, out: &mut Actions) {
+        self.world.listening.insert(local.ip());
         self.world.home.add(Host::from(local.ip()));
         self.resolve_again();
         out.push(Notice::Listening { transport, address: local }.into());

@@ -1,20 +1,16 @@
 //! The proxy set watched, the mode kept, and what their changes lead to.
 
 use super::homecoming::Homecoming;
-use super::{Actions, Notice, Sas};
+use super::{Actions, Notice, Sas, ledger};
 use crate::headers::HeaderName;
 use crate::message::{RequestBuilder, Response};
 use crate::mode::{ModeEvent, State, Transition};
 use crate::proxy::SilenceKind;
 use crate::transport::Peer;
 use crate::upstream::{ProbeId, ProxyStatus, TargetId, UpstreamAction, UpstreamEvent};
-use std::time::Duration;
 
 /// The branch of a probe: behind it the probe's id, 16 digits.
 const PROBE_BRANCH: &str = "z9hG4bKp";
-
-/// For how long after a return phones come home: their last lifetime, and a little for the slow.
-const HOMECOMING_SLACK: Duration = Duration::from_secs(10);
 
 /// Which probe `response` answers.
 pub(super) fn probe_of(response: &Response) -> Option<ProbeId> {
@@ -28,6 +24,10 @@ impl Sas {
         let mut actions = Vec::new();
         let world = &mut self.world;
         self.upstream.handle(world.now, event, &world.config, &mut world.rng, &mut actions);
+        self.do_upstream(actions, out);
+    }
+
+    pub(super) fn do_upstream(&mut self, actions: Vec<UpstreamAction>, out: &mut Actions) {
         for action in actions {
             match action {
                 UpstreamAction::Probe { target, probe } => self.send_probe(target, probe, out),
@@ -55,8 +55,10 @@ impl Sas {
             let event = if probing { UpstreamEvent::ProbingStopped } else { UpstreamEvent::ProbingStarted };
             self.tell_upstream(event, out);
         }
-        if let Some(patience) =
-            self.mode.patience().filter(|now| patience.is_some_and(|before| *now < before))
+        // What was sent to a proxy that is gone keeps the patience that it had.
+        if event != ModeEvent::ProxiesReplaced
+            && let Some(patience) =
+                self.mode.patience().filter(|now| patience.is_some_and(|before| *now < before))
         {
             for context in self.proxy.waiting() {
                 self.proxy.hurry(self.world.now, context, patience);
@@ -65,8 +67,11 @@ impl Sas {
         outcome.rescue
     }
 
-    fn on_transition(&mut self, Transition { from, to, cause }: Transition, out: &mut Actions) {
+    pub(super) fn on_transition(&mut self, Transition { from, to, cause }: Transition, out: &mut Actions) {
         out.push(Notice::StateChanged { from, to, cause }.into());
+        if to == State::Emergency {
+            self.world.ledger.on_loss();
+        }
         match to {
             State::Emergency if self.mode.patience().is_some() => {
                 self.homecoming = Homecoming::Over;
@@ -81,8 +86,11 @@ impl Sas {
             // sas.md 3.4: transactions under way finish by their own timers.
             State::Emergency => self.homecoming = Homecoming::Over,
             State::Normal => {
-                let storm = self.world.config.sas.registration_time + HOMECOMING_SLACK;
+                // Phones come home within their last lifetime.
+                let storm = self.world.config.sas.registration_time + ledger::SLACK;
                 self.pacer.on_return(self.world.now, storm);
+                let pace = self.pacer.time_for(self.registrar.len());
+                self.world.ledger.on_return(self.world.now, &self.world.config, pace);
                 self.start_homecoming();
             }
         }

@@ -7,7 +7,7 @@
 //! Invariant: at most as many are remembered as users may be registered; for another one the one that was served longest ago is
 //! forgotten, and dealt out again when it comes.
 
-use super::TargetId;
+use super::{Moved, TargetId};
 use crate::config::{Balancing, Config, Redundancy};
 use crate::rng::{Rng, by_weight};
 use std::collections::BTreeMap;
@@ -61,6 +61,39 @@ impl Balance {
             most: config.registrar.max_users,
             last: None,
             lot: 0,
+        }
+    }
+
+    /// Goes on with `config`, where the targets have `moved`. Who is served by one that stays is served by it further on; who has none left
+    /// is dealt out anew. `best`: the one that is in use where none was, or it is gone.
+    pub(super) fn reconfigure(&mut self, config: &Config, moved: &Moved, best: Option<TargetId>) {
+        let (had_one, set) = (self.in_use().is_some(), &config.proxy_set);
+        (self.redundancy, self.balancing) = (set.redundancy, set.balancing);
+        self.weights.clone_from(&set.weights);
+        let in_use = moved.of(self.in_use).filter(|_| had_one);
+        self.in_use = in_use.or(best).unwrap_or(TargetId(0));
+        self.last = self.last.and_then(|last| moved.of(last));
+        self.most = config.registrar.max_users;
+        let is_balanced = self.balancing != Balancing::None;
+        let latest = &mut self.latest;
+        self.shares.retain(|_, share| {
+            let (home, current) = (moved.of(share.home), moved.of(share.current));
+            let left = home.or(current).zip(current.or(home)).filter(|_| is_balanced);
+            match left {
+                Some(left) => (share.home, share.current) = left,
+                None => drop(latest.remove(&share.served)),
+            }
+            left.is_some()
+        });
+        self.forget_first();
+    }
+
+    /// Whoever is too many is forgotten.
+    fn forget_first(&mut self) {
+        while self.shares.len() > self.most
+            && let Some((_, forgotten)) = self.latest.pop_first()
+        {
+            self.shares.remove(&forgotten);
         }
     }
 
@@ -145,10 +178,6 @@ impl Balance {
         }
         self.shares.insert(who, share);
         self.latest.insert(served, who);
-        while self.shares.len() > self.most
-            && let Some((_, forgotten)) = self.latest.pop_first()
-        {
-            self.shares.remove(&forgotten);
-        }
+        self.forget_first();
     }
 }

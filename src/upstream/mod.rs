@@ -15,6 +15,7 @@
 //! than `reprobe_interval`, whatever comes in; every target that is probed has a deadline.
 
 mod balance;
+mod reload;
 mod rtt;
 mod target;
 #[cfg(test)]
@@ -31,10 +32,16 @@ use std::time::Duration;
 use target::{Target, Watch};
 
 pub use balance::Affinity;
+pub(crate) use reload::Moved;
 
 /// Names a target: its place in [`Config::proxies`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetId(pub usize);
+
+impl TargetId {
+    /// One that is not configured any more.
+    pub(crate) const GONE: Self = Self(usize::MAX);
+}
 
 /// Names a probe by 64 random bits, so that nobody who did not see it can answer it.
 ///

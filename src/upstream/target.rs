@@ -259,6 +259,30 @@ impl Target {
         self.probe_if_due(watch);
     }
 
+    /// It, as the target `id`.
+    pub(super) fn renamed(self, id: TargetId) -> Self {
+        Self { id, ..self }
+    }
+
+    /// Keep-alive begins while the state is normal: what is known of it stays.
+    pub(super) fn on_keepalive_started(&mut self, watch: &mut Watch<'_>) {
+        self.turn = Turn::Probe { at: self.earliest_probe(watch) };
+        self.probe_if_due(watch);
+    }
+
+    /// The next probe is not later than the intervals have it that there are now.
+    pub(super) fn on_intervals_changed(&mut self, watch: &Watch<'_>) {
+        let interval = match self.health {
+            Health::Offline { .. } => watch.config.keepalive_interval_down,
+            Health::Unknown | Health::Online | Health::Overloaded { .. } | Health::Suspect { .. } => {
+                watch.config.keepalive_interval
+            }
+        };
+        if let (Turn::Probe { at }, Some(sent)) = (self.turn, self.last_sent) {
+            self.turn = Turn::Probe { at: at.min((sent + interval).max(self.earliest_probe(watch))) };
+        }
+    }
+
     /// Probing begins in the emergency state, where only a row of answers counts.
     pub(super) fn on_probing_started(&mut self, watch: &mut Watch<'_>) {
         let cause = match self.health {

@@ -115,6 +115,12 @@ impl HomeHosts {
         }
     }
 
+    /// Whether these are the same hosts as `other`, in whatever order.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        let are_all_in = || self.hosts.iter().all(|host| other.contains(host.as_host()));
+        self.by_user_alone == other.by_user_alone && self.hosts.len() == other.hosts.len() && are_all_in()
+    }
+
     /// Whether `host` is one of ours.
     #[must_use]
     pub fn contains(&self, host: Host<'_>) -> bool {

@@ -2,6 +2,8 @@
 //! made, which have to lead to the same phone then.
 
 use crate::rig::*;
+use sip_survivability::Event;
+use sip_survivability::registrar::Record;
 
 const BOB_URI: &str = "sip:bob@office.example";
 const INSTANCE: &str = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
@@ -324,4 +326,42 @@ fn an_address_of_record_in_capitals_has_gruus() {
     let public = param(&ok, BOB, "pub-gruu").unwrap();
     assert!(public.eq_ignore_ascii_case(PUBLIC), "{public}");
     assert_eq!(message(&mut rig, &public).brief(), format!("MESSAGE {BOB}"));
+}
+
+/// RFC 5627 5.1: temporary GRUUs "remain valid as long as at least one contact is bound" with the instance and the Call-ID, so also over a
+/// restart of ours, if there is a secret for it.
+#[test]
+fn a_temporary_gruu_outlives_a_restart_with_its_binding() {
+    let with_secret = |text: Option<&'static str>| {
+        Rig::lost_with(|settings| settings.sas.flow_secret = text.map(|text| text.parse().unwrap()))
+    };
+    let secret = Some("a secret of this branch");
+    let mut before = with_secret(secret);
+    let gruu = temporary(&mut before, 1);
+    let snapshot: Vec<_> = before.sas.snapshot(before.now).collect();
+    let restored = |secret| {
+        let mut rig = with_secret(secret);
+        for record in &snapshot {
+            let record = Box::new(Record::from_bytes(&record.to_bytes()).unwrap());
+            rig.event(Event::Restored { record, age: secs(1) });
+        }
+        rig
+    };
+    let mut after = restored(secret);
+    assert_eq!(message(&mut after, &gruu).brief(), format!("MESSAGE {BOB}"));
+    // It ends as it would have without a restart: with another Call-ID of the instance.
+    let rebooted = reg(2).replace("Call-ID: reg", "Call-ID: new");
+    assert_eq!(after.feed_one(BOB, rebooted).brief(), format!("200 {BOB}"));
+    assert_eq!(message(&mut after, &gruu).brief(), format!("404 {ALICE}"));
+    for other in [Some("a secret of another one"), None] {
+        assert_eq!(message(&mut restored(other), &gruu).brief(), format!("404 {ALICE}"));
+    }
+    // Who registers anew in another run gets no old one's.
+    let mut anew = with_secret(secret);
+    temporary(&mut anew, 1);
+    assert_eq!(
+        message(&mut anew, &gruu).brief(),
+        format!("MESSAGE {BOB}"),
+        "a run with the same seed is the same run"
+    );
 }

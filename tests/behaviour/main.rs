@@ -20,6 +20,8 @@ mod forward;
 #[cfg(test)]
 mod gruu;
 #[cfg(test)]
+mod homing;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod modes;
@@ -33,6 +35,8 @@ mod pains;
 mod proxy_set;
 #[cfg(test)]
 mod register;
+#[cfg(test)]
+mod reload;
 #[cfg(test)]
 mod rescue;
 #[cfg(test)]

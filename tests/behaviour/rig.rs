@@ -1,7 +1,7 @@
 //! A branch in virtual time: a `Sas`, a proxy that answers its probes while it is up, and whoever the test plays.
 
 use bytes::Bytes;
-use sip_survivability::config::Settings;
+use sip_survivability::config::{ConfigError, Settings};
 use sip_survivability::mode::State;
 use sip_survivability::registrar::Record;
 use sip_survivability::resolve::{Answer, QueryId, Record as DnsRecord, Srv};
@@ -135,6 +135,7 @@ pub(crate) struct Rig {
     pub(crate) questions: Vec<String>,
     /// What a store was told, and when.
     pub(crate) stored: Vec<(Instant, Record)>,
+    settings: Settings,
     serial: u32,
 }
 
@@ -176,7 +177,7 @@ impl Rig {
             settings.sas.emergency_numbers.clear();
         }
         let mut rig = Self {
-            sas: Sas::new(settings.validate().unwrap(), [7; 32], Instant::ZERO),
+            sas: Sas::new(settings.clone().validate().unwrap(), [7; 32], Instant::ZERO),
             now: Instant::ZERO,
             up: [PROXY, PROXY_2].map(address).into(),
             probes: 0,
@@ -190,6 +191,7 @@ impl Rig {
             unanswered: Vec::new(),
             questions: Vec::new(),
             stored: Vec::new(),
+            settings,
             serial: 0,
         };
         rig.event(Event::FlowOpened {
@@ -199,6 +201,22 @@ impl Rig {
             remote: None,
         });
         rig
+    }
+
+    /// Reloads the configuration with a change, and gives what was sent.
+    pub(crate) fn reload(&mut self, change: impl FnOnce(&mut Settings)) -> Vec<Sent> {
+        let mut sent = Vec::new();
+        let reloaded = self.try_reload(change).unwrap();
+        self.take(reloaded, &mut sent);
+        sent
+    }
+
+    pub(crate) fn try_reload(&mut self, change: impl FnOnce(&mut Settings)) -> Result<Actions, ConfigError> {
+        let mut settings = self.settings.clone();
+        change(&mut settings);
+        let reloaded = self.sas.reconfigure(self.now, settings.clone().validate().unwrap())?;
+        self.settings = settings;
+        Ok(reloaded)
     }
 
     pub(crate) fn cut(&mut self) {

@@ -109,6 +109,36 @@ fn the_time_down_is_taken_off_and_who_has_expired_is_left_out() {
     assert!(after.stored.is_empty(), "the store knows what it has told");
 }
 
+/// `sas.md` 3.4: what the proxy granted is used past its lifetime while it is away, also by who was not there when it was granted.
+#[test]
+fn a_binding_past_its_lifetime_outlives_a_restart_in_an_outage_and_ends_when_the_proxy_is_there() {
+    let mut before = Rig::with(|_| {});
+    before.bind("bob", BOB);
+    before.cut();
+    before.run(secs(3600 + 600));
+    let snapshot = content(&before);
+    assert_eq!(snapshot.iter().map(|record| record.left()).collect::<Vec<_>>(), [secs(0)]);
+    let invite = || request("INVITE", "sip:bob@office.example", "c1");
+    let again = |age: Duration, is_up: bool| {
+        let mut rig = Rig::cold(|_| {});
+        if !is_up {
+            rig.cut();
+        }
+        restore(&mut rig, &snapshot[0], age);
+        rig
+    };
+    let mut after = again(secs(60), false);
+    let mut sent = after.feed(ALICE, invite());
+    sent.extend(after.run(secs(3)));
+    one(&sent, &format!("INVITE {BOB}"));
+    assert_eq!(after.sas.registrar().len(), 1);
+    // The grace of an hour counts from the end of the lifetime.
+    assert!(again(secs(3600 - 590), false).sas.registrar().is_empty());
+    let mut after = again(secs(60), true);
+    after.run(secs(1));
+    assert!(after.sas.registrar().is_empty(), "the proxy knows better");
+}
+
 /// The numbers of sockets and connections are the caller's, and others after a restart.
 #[test]
 fn a_socket_is_known_by_its_address_and_a_connection_is_gone() {

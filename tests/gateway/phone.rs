@@ -6,6 +6,19 @@ use std::net::{SocketAddr, UdpSocket};
 
 /// `caller` calls `callee`, who rings and answers; `caller` hangs up.
 pub(crate) fn call(caller: &mut Phone, callee: &mut Phone) {
+    let dialog = talk(caller, callee);
+    hang_up(caller, callee, &dialog);
+}
+
+/// A call that is up.
+pub(crate) struct Dialog {
+    remote: String,
+    to: String,
+    routes: String,
+}
+
+/// `caller` calls `callee`, who rings and answers.
+pub(crate) fn talk(caller: &mut Phone, callee: &mut Phone) -> Dialog {
     let target = format!("sip:{}@{}", callee.user, caller.gateway);
     let invite = caller.request("INVITE", &target, &format!("<{target}>"), "");
     caller.send(caller.gateway, &invite);
@@ -24,9 +37,14 @@ pub(crate) fn call(caller: &mut Phone, callee: &mut Phone) {
     let to = answer.value("To").to_owned();
     caller.send(caller.gateway, &caller.request("ACK", &remote, &to, &routes));
     callee.expect("ACK ");
+    Dialog { remote, to, routes }
+}
 
+/// `caller` ends the call.
+pub(crate) fn hang_up(caller: &mut Phone, callee: &mut Phone, dialog: &Dialog) {
+    let Dialog { remote, to, routes } = dialog;
     caller.cseq += 1;
-    caller.send(caller.gateway, &caller.request("BYE", &remote, &to, &routes));
+    caller.send(caller.gateway, &caller.request("BYE", remote, to, routes));
     let bye = callee.expect("BYE ");
     callee.answer(&bye, "200 OK");
     assert!(caller.expect("SIP/2.0 200").value("CSeq").ends_with("BYE"));

@@ -34,13 +34,20 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts one, and waits for the line that says where it listens.
     pub(crate) fn start(name: &str, text: &str) -> Self {
-        let mut process = Command::new(example("gateway"))
-            .args(["--config", &file(name, text)])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::run(Command::new(example("gateway")).args(["--config", &file(name, text)]))
+    }
+
+    /// Starts one that ignores a signal.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_ignoring(signal: &str, name: &str, text: &str) -> Self {
+        let script = format!("trap '' {signal}; exec \"$0\" \"$@\"");
+        let mut shell = Command::new("sh");
+        Self::run(shell.args(["-c", &script]).arg(example("gateway")).args(["--config", &file(name, text)]))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut process =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, notices) = channel();
         let stdout = BufReader::new(process.stdout.take().unwrap());
         std::thread::spawn(move || {

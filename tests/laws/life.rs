@@ -54,7 +54,7 @@ pub enum Site {
 }
 
 impl Site {
-    fn tune(self, settings: &mut Settings) {
+    pub fn tune(self, settings: &mut Settings) {
         match self {
             Self::Defaults => {}
             Self::KeepAliveOnly => settings.sas.entering_emergency = EnteringEmergency::KeepAlive,

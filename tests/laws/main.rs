@@ -22,6 +22,7 @@ mod determinism;
 mod inert;
 mod infallible;
 mod life;
+mod reload;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;

@@ -31,7 +31,7 @@ fn accepted(lived: &Lived, call_id: &str) -> bool {
 }
 
 /// Every request of this life has ended as it should, once all is well and quiet again.
-fn ensure_all_answered_once(lived: &mut Lived) {
+pub fn ensure_all_answered_once(lived: &mut Lived) {
     lived.recover();
     lived.branch.net.run_for(ALL_TIMERS);
     let Branch { net, phones, gateway, .. } = &lived.branch;

@@ -28,6 +28,15 @@ pub struct Handled {
     pub actions: Actions,
 }
 
+/// Another configuration, behind so many events of the journal.
+#[derive(Clone, Debug)]
+pub struct Reload {
+    pub behind: usize,
+    pub now: Instant,
+    pub config: Config,
+    pub actions: Actions,
+}
+
 pub struct SasNode {
     sas: Sas,
     address: SocketAddr,
@@ -35,6 +44,8 @@ pub struct SasNode {
     pub notices: Vec<Noticed>,
     /// Everything that was handled, if someone asked for it.
     pub journal: Option<Vec<Handled>>,
+    /// The configurations that it has had since.
+    pub reloads: Vec<Reload>,
     /// Who comes by TCP, and by which connection if there is one. A datagram of the network is a piece of its stream, so the lines
     /// to it must be good ones.
     streams: BTreeMap<SocketAddr, Option<FlowId>>,
@@ -52,6 +63,7 @@ impl SasNode {
             buffer: Actions::new(),
             notices: Vec::new(),
             journal: None,
+            reloads: Vec::new(),
             streams: BTreeMap::new(),
             accepted: 0,
             send_nothing: 0.0,
@@ -138,6 +150,18 @@ impl SasNode {
         if let (Some(journal), Some(event)) = (&mut self.journal, kept) {
             journal.push(Handled { now: io.now, event, actions: actions.clone() });
         }
+        self.carry_out(io, actions);
+    }
+
+    /// Goes on with another configuration.
+    pub fn reconfigure(&mut self, io: &mut Io<'_>, config: Config) {
+        let actions = self.sas.reconfigure(io.now, config.clone()).unwrap();
+        let behind = self.journal.as_ref().map_or(0, Vec::len);
+        self.reloads.push(Reload { behind, now: io.now, config, actions: actions.clone() });
+        self.carry_out(io, actions);
+    }
+
+    fn carry_out(&mut self, io: &mut Io<'_>, mut actions: Actions) {
         let mut connects = Vec::new();
         for action in actions.drain() {
             match action {

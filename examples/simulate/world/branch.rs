@@ -4,7 +4,7 @@ use super::agent::{Agent, Io};
 use super::log::{CallKind, Log, Outage, Watch};
 use super::net::{GATEWAY, Net, PBXS, Place, SAS, place_of};
 use super::pbx::Pbx;
-use super::phone::Phone;
+use super::phone::{Phone, index_of};
 use super::queue::Job;
 use super::scenario::{Scenario, Step, boot_time, steps, trouble};
 use super::{Plan, outcome};
@@ -16,8 +16,9 @@ use sip_survivability::rng::Rng;
 use sip_survivability::time::Instant;
 use sip_survivability::transport::{FlowId, Transport};
 use sip_survivability::upstream::ProxyStatus;
+use sip_survivability::uri::Uri;
 use sip_survivability::{Action, Actions, Event, Notice, Sas};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -211,6 +212,7 @@ impl<'a> Branch<'a> {
                 let away = |phone: &u32| booted(phone) && !self.pbx.knows(*phone, self.now);
                 let away = (0..self.phones.len() as u32).filter(away).count();
                 self.log.sample(self.now, up as u32, away as u32);
+                self.audit_ledger();
                 self.net.queue.push(self.now + self.sampling(), Job::Sample);
             }
         }
@@ -302,8 +304,25 @@ impl<'a> Branch<'a> {
                     self.on_binding_gone(phone);
                 }
             }
+            Notice::UsersNotHome { users, .. } => {
+                let named = users.iter().filter_map(|aor| user_of(aor));
+                self.log.named_wrongly +=
+                    named.filter(|phone| self.pbx.knows(*phone, self.now)).count() as u64;
+            }
             _ => {}
         }
+    }
+
+    /// Holds the ledger against what the PBX knows, where it can have forgotten nobody: whom it does not know, and we do, is not home.
+    fn audit_ledger(&mut self) {
+        let Some(sas) = self.sas.as_ref().filter(|sas| sas.state() == State::Normal) else { return };
+        if !matches!(self.plan.scenario, Scenario::WanCut | Scenario::Flapping | Scenario::Brownout) {
+            return;
+        }
+        let not_home: BTreeSet<u32> = sas.not_home().filter_map(user_of).collect();
+        let bound = sas.registrar().iter().filter_map(phone_of);
+        let missed = bound.filter(|phone| !self.pbx.knows(*phone, self.now) && !not_home.contains(phone));
+        self.log.held_for_home += missed.count() as u64;
     }
 
     fn on_state(&mut self, to: State) {
@@ -472,6 +491,11 @@ impl<'a> Branch<'a> {
         self.audit();
         outcome::Outcome::of(self)
     }
+}
+
+/// Whose address of record it is.
+fn user_of(aor: &str) -> Option<u32> {
+    index_of(Uri::parse(aor).ok()?.user()?)
 }
 
 /// Whose binding it is: nobody here is behind a NAT.

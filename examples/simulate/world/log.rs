@@ -86,6 +86,10 @@ pub struct Log {
     pub states: Vec<(Instant, State)>,
     pub samples: Vec<Sample>,
     pub false_failovers: u32,
+    /// Users that a notice of SAS named as not home though the PBX knew them.
+    pub named_wrongly: u64,
+    /// Phones that SAS held for home though the PBX did not know them, at each sample.
+    pub held_for_home: u64,
     pub bindings_lost: u64,
     /// What nobody answered, and when it was given up.
     pub unanswered: Vec<(Instant, Purpose)>,

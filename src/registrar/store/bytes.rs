@@ -9,11 +9,13 @@ use crate::registrar::texts::{Parts, Texts};
 use crate::uri::Uri;
 use std::time::Duration;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// The longest record, in bytes: more than any binding has.
 const MAX: usize = 16_384;
 /// The longest text.
 const MAX_TEXT: usize = 4096;
+/// Eras are counted up from less than half of this.
+const MAX_ERA: u64 = 1 << 62;
 /// The longest time: what a header field may say at most (RFC 3261 20.19), and as much again.
 const MAX_TIME: Duration = Duration::from_secs(1 << 33);
 
@@ -45,7 +47,8 @@ impl Record {
     /// | home | 0 local only, 1 pending, 2 confirmed |
     /// | source | address |
     /// | where it came in | 0; or 1, transport, address |
-    /// | the lifetime left, the time since it was bound and since it was last touched | times |
+    /// | the era of its GRUUs | number |
+    /// | the lifetime left, the time since it was over, the time since it was bound and since it was last touched | times |
     /// | key, address of record, contact, Call-ID, instance, User-Agent, Path, public and temporary GRUU | texts |
     /// | check | four bytes, the lowest first: the lower half of SipHash-1-3, with a key of zeros, over all before |
     ///
@@ -76,7 +79,8 @@ impl Record {
             codec::transport(&mut out, transport);
             codec::address(&mut out, address);
         }
-        for time in [self.left, self.registered, self.updated] {
+        codec::number(&mut out, self.era);
+        for time in [self.left, self.lapsed, self.registered, self.updated] {
             codec::duration(&mut out, time.min(MAX_TIME));
         }
         let texts = self.texts.parts();
@@ -130,8 +134,9 @@ fn read(input: &mut Input<'_>) -> Option<Record> {
     };
     let source = input.address()?;
     let local = if flag(input)? { Some((input.transport()?, input.address()?)) } else { None };
+    let era = input.number().filter(|era| *era < MAX_ERA)?;
     let mut time = || input.duration().filter(|time| *time <= MAX_TIME);
-    let (left, registered, updated) = (time()?, time()?, time()?);
+    let (left, lapsed, registered, updated) = (time()?, time()?, time()?, time()?);
     let mut text = || input.text().filter(|text| text.len() <= MAX_TEXT);
     let parts = Parts {
         key: text()?,
@@ -144,7 +149,7 @@ fn read(input: &mut Input<'_>) -> Option<Record> {
         pub_gruu: text()?,
         temp_gruu: text()?,
     };
-    if !is_sound(&parts, reg_id) {
+    if !is_sound(&parts, reg_id) || (era != 0 && parts.instance.is_empty()) {
         return None;
     }
     let layout = Uri::parse(parts.contact).ok()?.layout();
@@ -162,6 +167,8 @@ fn read(input: &mut Input<'_>) -> Option<Record> {
         trust,
         home,
         left,
+        lapsed,
+        era,
         registered,
         updated,
     })

@@ -24,6 +24,21 @@ impl Graves {
         Self { max, ended: BTreeMap::new(), by_turn: BTreeMap::new(), turn: 0 }
     }
 
+    /// From now on `max` are remembered at most.
+    pub(in crate::registrar) fn set_max(&mut self, max: usize) {
+        self.max = max;
+        self.forget_first();
+    }
+
+    /// Whatever is too much is forgotten.
+    fn forget_first(&mut self) {
+        while self.ended.len() > self.max
+            && let Some((_, first)) = self.by_turn.pop_first()
+        {
+            self.ended.remove(&first);
+        }
+    }
+
     /// Whether none is ever remembered.
     pub(super) const fn is_off(&self) -> bool {
         self.max == 0
@@ -42,11 +57,7 @@ impl Graves {
         self.turn += 1;
         self.ended.insert(name, (stamp, self.turn));
         self.by_turn.insert(self.turn, name);
-        if self.ended.len() > self.max
-            && let Some((_, first)) = self.by_turn.pop_first()
-        {
-            self.ended.remove(&first);
-        }
+        self.forget_first();
     }
 
     pub(super) fn remove(&mut self, name: u64) {

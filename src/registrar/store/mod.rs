@@ -39,6 +39,10 @@ pub struct Record {
     trust: Trust,
     home: Home,
     left: Duration,
+    /// How long its lifetime was over.
+    lapsed: Duration,
+    /// The era of its instance's temporary GRUUs; 0 without an instance.
+    era: u64,
     registered: Duration,
     updated: Duration,
 }
@@ -60,6 +64,8 @@ impl Record {
             trust: binding.trust,
             home: binding.home,
             left: binding.expires_at - now,
+            lapsed: now - binding.expires_at,
+            era: binding.era,
             registered: ago(binding.registered_at, binding.past.registered),
             updated: ago(binding.updated_at, binding.past.updated),
         }

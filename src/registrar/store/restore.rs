@@ -39,8 +39,13 @@ impl Binding {
         stamp(self.updated_at, self.past.updated, self.cseq)
     }
 
-    fn name(&self) -> String {
-        name(self.key(), self.contact().as_str(), self.texts.instance(), self.reg_id)
+    pub(in crate::registrar) fn name(&self) -> String {
+        self.name_under(self.key())
+    }
+
+    /// Its name, if `key` were its key.
+    pub(in crate::registrar) fn name_under(&self, key: &str) -> String {
+        name(key, self.contact().as_str(), self.texts.instance(), self.reg_id)
     }
 
     /// Which of two that were touched at the same time counts: any of them, but always the same one.
@@ -77,7 +82,8 @@ impl Registrar {
         let since = |ago: Duration| made.saturating_sub(micros(ago));
         let (registered_at, registered) = instant(since(record.registered));
         let (updated_at, updated) = instant(since(record.updated));
-        let (expires_at, _) = instant(made.saturating_add(micros(record.left)));
+        // What ended before the epoch counts as ended there.
+        let (expires_at, _) = instant(since(record.lapsed).saturating_add(micros(record.left)));
         let binding = Binding {
             texts: record.texts.clone(),
             layout: record.layout,
@@ -88,7 +94,7 @@ impl Registrar {
             cseq: record.cseq,
             reg_id: record.reg_id,
             past: Past { registered, updated },
-            era: 0,
+            era: record.era,
             source: record.source,
             flow,
             origin: record.origin,
@@ -106,7 +112,7 @@ impl Registrar {
             return Ok(Vec::new());
         }
         let grace = if record.origin == Origin::Proxy { grace } else { Duration::ZERO };
-        let is_past = record.left.saturating_add(grace) <= age;
+        let is_past = record.left.saturating_add(grace) <= age.saturating_add(record.lapsed);
         if record.is_removal || is_past {
             let kind = if record.is_removal { ChangeKind::Unbound } else { ChangeKind::Expired };
             let gone = before.and_then(|(id, _)| self.take_out(id, kind));
@@ -139,10 +145,25 @@ impl Registrar {
             }
         };
         self.settle_era(now, &key, &mut binding);
+        self.join_era(&key, &mut binding);
         self.former.remove(self.table.hash(&key));
         self.table.restore(binding);
         changes.push(change);
         Ok(changes)
+    }
+
+    /// All bindings of an instance are of the era of the one that was touched last, whichever of them is restored first.
+    fn join_era(&mut self, key: &str, binding: &mut Binding) {
+        let Some(instance) = binding.instance() else { return };
+        self.table.pass_era(binding.era);
+        let others = || self.table.of_user(key).filter(|(_, other)| other.instance() == Some(instance));
+        let latest = others().map(|(_, other)| (other.stamp(), other.era)).max();
+        if let Some((_, era)) = latest.filter(|latest| *latest > (binding.stamp(), binding.era)) {
+            binding.era = era;
+            return;
+        }
+        let ids: Vec<_> = others().map(|(id, _)| id).collect();
+        ids.into_iter().for_each(|id| self.table.set_era(id, binding.era));
     }
 
     /// `binding` has just gone: an older record of it does not count from now on.

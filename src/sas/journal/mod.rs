@@ -27,6 +27,9 @@
 //!
 //! `examples/gateway` keeps one, and `examples/replay` reports from it what an outage was.
 //!
+//! Where the configuration changes, [`Writer::reconfigured`] keeps a text that says to what, and [`Sas::replay_with`] asks for the
+//! [`Config`] of that text.
+//!
 //! # The format, version 1
 //!
 //! | part | bytes |
@@ -53,6 +56,10 @@
 //! | 7 | [`Event::Resolved`] | query, then 0, microseconds to live, count and records; or 1 and microseconds to live; or 2 |
 //! | 8 | [`Event::Tick`] | |
 //! | 9 | [`Event::Restored`] | the bytes of [`Record::to_bytes`](crate::registrar::Record::to_bytes), microseconds of age |
+//! | 10 | [`Sas::reconfigure`] | a text of the caller's |
+//!
+//! Another kind of record is no other version: a reader that does not know it ends there
+//! ([`Meaningless`](JournalErrorKind::Meaningless)), and what stands before is good.
 //!
 //! Transports are UDP 0, TCP 1, TLS 2, WS 3, WSS 4. A record of the DNS is 0 and four bytes, 1 and sixteen bytes, 2 with priority,
 //! weight, port and target, or 3 with order, preference, flags, services, expression and replacement.
@@ -71,6 +78,7 @@ use super::{Actions, Event, Sas};
 use crate::codec;
 use crate::config::Config;
 use crate::time::Instant;
+use std::fmt;
 
 const MAGIC: &[u8; 8] = b"sip-surv";
 const VERSION: u8 = 1;
@@ -87,6 +95,7 @@ mod kind {
     pub(super) const RESOLVED: u8 = 7;
     pub(super) const TICK: u8 = 8;
     pub(super) const RESTORED: u8 = 9;
+    pub(super) const RECONFIGURED: u8 = 10;
 }
 
 /// The check of a record behind that with the check `before`.
@@ -94,26 +103,36 @@ fn check(before: u32, body: &[u8]) -> u32 {
     codec::check(&[&before.to_le_bytes(), body])
 }
 
+/// What the core was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are two ways to tell it something")]
+pub enum Told<'j> {
+    /// [`Sas::handle`].
+    Event(Event),
+    /// [`Sas::reconfigure`], with a configuration of which this is the caller's text.
+    Reconfigured(&'j str),
+}
+
 /// One step of a life: what the core was told, and what it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Step {
+pub struct Step<'j> {
     /// When.
     pub at: Instant,
     /// What it was told.
-    pub event: Event,
+    pub told: Told<'j>,
     /// What it did.
     pub actions: Actions,
 }
 
 /// A life lived again: see [`Sas::replay`].
-#[derive(Debug)]
-pub struct Replay<'j> {
+pub struct Replay<'j, F = fn(&'j str) -> Option<Config>> {
     sas: Sas,
     reader: Reader<'j>,
+    read: F,
 }
 
-impl Replay<'_> {
+impl<F> Replay<'_, F> {
     /// The core as it is after the steps so far.
     #[must_use]
     pub const fn sas(&self) -> &Sas {
@@ -121,16 +140,30 @@ impl Replay<'_> {
     }
 }
 
-impl Iterator for Replay<'_> {
-    type Item = Result<Step, JournalError>;
+impl<F> fmt::Debug for Replay<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay").field("sas", &self.sas).field("reader", &self.reader).finish_non_exhaustive()
+    }
+}
+
+impl<'j, F: FnMut(&'j str) -> Option<Config>> Iterator for Replay<'j, F> {
+    type Item = Result<Step<'j>, JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (at, event) = match self.reader.next()? {
+        let (at, told) = match self.reader.next()? {
             Ok(entry) => entry,
             Err(error) => return Some(Err(error)),
         };
-        let actions = self.sas.handle(at, event.clone());
-        Some(Ok(Step { at, event, actions }))
+        let actions = match &told {
+            Told::Event(event) => Some(self.sas.handle(at, event.clone())),
+            Told::Reconfigured(about) => {
+                (self.read)(about).and_then(|config| self.sas.reconfigure(at, config).ok())
+            }
+        };
+        Some(match actions {
+            Some(actions) => Ok(Step { at, told, actions }),
+            None => Err(self.reader.end_at(JournalErrorKind::Configuration)),
+        })
     }
 }
 
@@ -138,9 +171,21 @@ impl Sas {
     /// Lives through a journal again, step by step. With the configuration that was in force then it does what was done then, byte
     /// for byte; with another one it shows what would have become of the same events, as far as the others are taken to have
     /// done the same.
+    ///
+    /// Where the configuration changed it ends, with [`JournalErrorKind::Configuration`].
     #[must_use]
     pub fn replay(config: Config, journal: Reader<'_>) -> Replay<'_> {
-        Replay { sas: Self::new(config, journal.seed(), journal.start()), reader: journal }
+        Self::replay_with(config, journal, |_| None)
+    }
+
+    /// Like [`replay`](Self::replay), through changes of the configuration too: `read` makes that which was in force from then on out of the
+    /// caller's text. What is not in the text, such as secrets, is for `read` to know.
+    #[must_use]
+    pub fn replay_with<'j, F>(config: Config, journal: Reader<'j>, read: F) -> Replay<'j, F>
+    where
+        F: FnMut(&'j str) -> Option<Config>,
+    {
+        Replay { sas: Self::new(config, journal.seed(), journal.start()), reader: journal, read }
     }
 }
 

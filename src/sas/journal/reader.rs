@@ -1,6 +1,6 @@
 //! Reading a journal.
 
-use super::{Event, MAGIC, VERSION, check, kind};
+use super::{Event, MAGIC, Told, VERSION, check, kind};
 use crate::codec::Input;
 use crate::registrar::Record;
 use crate::resolve::QueryId;
@@ -38,9 +38,12 @@ pub enum JournalErrorKind {
     /// A record that is what was written, and means nothing here.
     #[error("a record without a meaning")]
     Meaningless,
+    /// The configuration changed there, to one that whoever replays does not know or that cannot follow the one before.
+    #[error("a change to a configuration that is not known here")]
+    Configuration,
 }
 
-/// The events of a journal, in their order. Behind an error nothing comes.
+/// What the core was told, in its order. Behind an error nothing comes.
 #[derive(Clone, Debug)]
 pub struct Reader<'j> {
     input: Input<'j>,
@@ -115,16 +118,26 @@ impl<'j> Reader<'j> {
         Ok((kind, fields))
     }
 
-    fn entry(&mut self) -> Result<(Instant, Event), JournalError> {
+    /// Nothing more comes, for a reason that whoever replays has found at the latest record.
+    pub(super) const fn end_at(&mut self, kind: JournalErrorKind) -> JournalError {
+        let error = self.error(kind);
+        self.input = Input(&[]);
+        error
+    }
+
+    fn entry(&mut self) -> Result<(Instant, Told<'j>), JournalError> {
         let offset = self.error(JournalErrorKind::Meaningless);
         let (kind, mut fields) = self.record()?;
-        let event = event(kind, &mut fields).filter(|_| fields.is_empty()).ok_or(offset)?;
-        Ok((self.last, event))
+        let told = match kind {
+            kind::RECONFIGURED => fields.text().map(Told::Reconfigured),
+            _ => event(kind, &mut fields).map(Told::Event),
+        };
+        Ok((self.last, told.filter(|_| fields.is_empty()).ok_or(offset)?))
     }
 }
 
-impl Iterator for Reader<'_> {
-    type Item = Result<(Instant, Event), JournalError>;
+impl<'j> Iterator for Reader<'j> {
+    type Item = Result<(Instant, Told<'j>), JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.input.is_empty() {

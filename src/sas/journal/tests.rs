@@ -41,10 +41,23 @@ fn events() -> Vec<(Instant, Event)> {
     (0..).map(|n| Instant::from_micros(n * n * 77)).zip(events).collect()
 }
 
+/// Another configuration, and all events.
+fn told() -> Vec<(Instant, Told<'static>)> {
+    let events = events().into_iter().map(|(at, event)| (at, Told::Event(event)));
+    std::iter::once((Instant::ZERO, Told::Reconfigured("[sas]\n# ö"))).chain(events).collect()
+}
+
+fn write(writer: &mut Writer, at: Instant, told: &Told<'_>, file: &mut Vec<u8>) {
+    match told {
+        Told::Event(event) => writer.append(at, event, file),
+        Told::Reconfigured(about) => writer.reconfigured(at, about, file),
+    }
+}
+
 fn journal() -> Vec<u8> {
     let mut file = Vec::new();
     let mut writer = Writer::start([9; 32], "[sas]\n# é", Instant::ZERO, &mut file);
-    events().iter().for_each(|(at, event)| writer.append(*at, event, &mut file));
+    told().iter().for_each(|(at, told)| write(&mut writer, *at, told, &mut file));
     file
 }
 
@@ -53,7 +66,7 @@ fn what_is_written_is_read() {
     let file = journal();
     let reader = Reader::open(&file).unwrap();
     assert_eq!((reader.seed(), reader.about(), reader.start()), ([9; 32], "[sas]\n# é", Instant::ZERO));
-    assert_eq!(reader.collect::<Result<Vec<_>, _>>().unwrap(), events());
+    assert_eq!(reader.collect::<Result<Vec<_>, _>>().unwrap(), told());
 }
 
 #[test]
@@ -76,7 +89,7 @@ fn a_journal_that_was_cut_off_is_good_up_to_there() {
         let Ok(reader) = Reader::open(cut) else { continue };
         let read: Vec<_> = reader.collect();
         let whole: Vec<_> = read.iter().map_while(|entry| entry.clone().ok()).collect();
-        assert_eq!(whole, events()[..whole.len()]);
+        assert_eq!(whole, told()[..whole.len()]);
         let errors: Vec<_> = read.iter().filter_map(|entry| entry.clone().err()).collect();
         assert!(errors.len() <= 1);
         assert!(errors.iter().all(|error| error.kind == JournalErrorKind::Torn), "{errors:?}");
@@ -86,7 +99,7 @@ fn a_journal_that_was_cut_off_is_good_up_to_there() {
 /// Every byte counts: no other event is ever read.
 #[test]
 fn a_byte_that_has_changed_is_noticed() {
-    let (file, events) = (journal(), events());
+    let (file, told) = (journal(), told());
     for at in 0..file.len() {
         let mut bad = file.clone();
         bad[at] ^= 0x10;
@@ -94,7 +107,7 @@ fn a_byte_that_has_changed_is_noticed() {
         let read: Vec<_> = reader.collect();
         assert!(read.last().unwrap().is_err(), "byte {at}");
         let whole: Vec<_> = read.into_iter().filter_map(Result::ok).collect();
-        assert_eq!(whole, events[..whole.len()]);
+        assert_eq!(whole, told[..whole.len()]);
     }
 }
 
@@ -140,18 +153,19 @@ fn with_body(body: &[u8]) -> Vec<u8> {
 proptest! {
     #[test]
     fn whatever_is_in_a_record_means_an_event_or_nothing(
-        kind in 0_u8..10,
+        kind in 0_u8..11,
         fields in vec(prop_oneof![0_u8..8, any::<u8>()], 0..80),
     ) {
         let body = [&[kind, 7][..], &fields].concat();
         let file = with_body(&body);
         match Reader::open(&file).unwrap().next().unwrap() {
-            Ok((at, event)) => {
+            Ok((at, told)) => {
                 // What means something is the same when it is written again.
                 let mut again = Vec::new();
-                Writer::start([0; 32], "", Instant::ZERO, &mut again).append(at, &event, &mut again);
+                let mut writer = Writer::start([0; 32], "", Instant::ZERO, &mut again);
+                write(&mut writer, at, &told, &mut again);
                 let read: Vec<_> = Reader::open(&again).unwrap().collect();
-                prop_assert_eq!(read, [Ok((at, event))]);
+                prop_assert_eq!(read, [Ok((at, told))]);
             }
             Err(error) => prop_assert_eq!(error.kind, JournalErrorKind::Meaningless),
         }

@@ -74,6 +74,12 @@ impl Writer {
         }
     }
 
+    /// Writes behind `out` that another configuration is in force from `now` on, since [`Sas::reconfigure`](crate::Sas::reconfigure) has taken
+    /// it. `about` is the caller's, and has to say which: it is what [`Sas::replay_with`](crate::Sas::replay_with) is given.
+    pub fn reconfigured(&mut self, now: Instant, about: &str, out: &mut Vec<u8>) {
+        self.record(kind::RECONFIGURED, now, out, |body| codec::bytes(body, about.as_bytes()));
+    }
+
     fn record(&mut self, kind: u8, now: Instant, out: &mut Vec<u8>, fields: impl FnOnce(&mut Vec<u8>)) {
         // As for the core, time does not run backwards.
         let now = now.max(self.last);
