@@ -142,7 +142,7 @@ pub(super) fn all_routes(query: &Query<'_>) -> usize {
 }
 
 /// To the gateways in their order, then to what the routing table, the redundant SAS and, if `to_proxies`, the proxies are: an emergency
-/// call takes any route that exists.
+/// call takes any route that exists. The last one is a proxy that is believed lost: the belief may be wrong, and nothing else is left.
 fn emergency_call(
     query: &Query<'_>,
     view: &View<'_>,
@@ -166,14 +166,15 @@ fn emergency_call(
     groups.extend(by_table);
     groups.extend(redundant_sas(query, view, plain, &mut reasons));
     if query.source != Source::Proxy && to_proxies {
-        let proxies = view.config.proxies().len();
         let reachable: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
-        // A proxy that is believed lost is still a route where there is no other.
-        let order =
-            if groups.is_empty() && reachable.is_empty() { (0..proxies).collect() } else { reachable };
-        groups.extend(order.into_iter().flat_map(|index| Target::proxy(index, uri, view)));
+        let lost = (0..view.config.proxies().len()).filter(|index| !reachable.contains(index));
+        let targets = |index: &usize| Target::proxy(*index, uri, view);
+        groups.extend(reachable.iter().flat_map(targets));
+        groups.extend(at_last);
+        groups.extend(lost.flat_map(|index| targets(&index)));
+    } else {
+        groups.extend(at_last);
     }
-    groups.extend(at_last);
     if groups.is_empty() {
         return decision(Outcome::Answer(404), Step::EmergencyNumber, reasons, 0);
     }

@@ -27,6 +27,18 @@ fn with_a_gateway_that_nobody_can_find_an_emergency_call_takes_the_proxy_even_if
     rig.drain();
 }
 
+/// The belief may be wrong.
+#[test]
+fn an_emergency_call_that_the_gateway_cannot_take_tries_a_proxy_that_is_believed_lost_at_last() {
+    let mut rig = Rig::lost();
+    let sent = rig.feed(ALICE, request("INVITE", "sip:911@office.example", "e1"));
+    let refused = one(&sent, &format!("INVITE {GATEWAY}")).answer(503, "");
+    let sent = rig.feed(GATEWAY, refused);
+    let invite = one(&sent, &format!("INVITE {PROXY}")).clone();
+    assert_eq!(rig.feed_one(PROXY, invite.answer(200, "")).brief(), format!("200 {ALICE}"));
+    rig.drain();
+}
+
 #[test]
 fn an_emergency_call_that_no_route_could_take_is_told() {
     let mut rig = Rig::lost_with(gateway_that_nobody_can_find);

@@ -4,7 +4,7 @@
 
 use crate::rig::*;
 use sip_survivability::auth::{Algorithm, Ha1};
-use sip_survivability::config::{Authentication, Settings, SurvivabilityMode, User};
+use sip_survivability::config::{Authentication, Settings, SurvivabilityMode, Trust, User};
 use sip_survivability::mode::State;
 use sip_survivability::registrar::Record;
 use sip_survivability::transport::Transport;
@@ -219,6 +219,31 @@ fn pain_09_the_return_is_no_storm() {
     let one_more = rate as usize + 1;
     assert!(at_proxy.windows(one_more).all(|some| some[one_more - 1] - some[0] >= secs(1)));
     assert!(at_proxy.len() > 1000, "all come home in the end: {}", at_proxy.len());
+}
+
+/// In an outage a stranger gets nobody's name, no way out, and the way to 911; a phone that the proxy has vouched for has what it had.
+#[test]
+fn pain_10_an_outage_opens_no_door() {
+    const STRANGER: &str = "198.51.100.66:5060";
+    let mut rig = Rig::with(|settings| {
+        settings.trust.register = Trust::Pool;
+        settings.trust.call_users = Trust::Pool;
+    });
+    rig.bind("bob", "198.51.100.7:5060");
+    rig.cut();
+    rig.run(secs(7));
+    let reg = |at: &str, cseq| register("bob", at, &format!("Contact: <sip:bob@{at}>\r\n"), cseq);
+    assert_eq!(rig.feed_one(STRANGER, reg(STRANGER, 9)).brief(), format!("403 {STRANGER}"));
+    for (uri, id) in [("sip:12015550123@office.example", "s1"), (BOB_URI, "s2")] {
+        let call = from_to("INVITE", uri, id, STRANGER, "");
+        assert_eq!(rig.feed_one(STRANGER, call).brief(), format!("403 {STRANGER}"), "{uri}");
+    }
+    let call = from_to("INVITE", "sip:911@office.example", "s3", STRANGER, "");
+    one(&rig.feed(STRANGER, call), &format!("INVITE {GATEWAY}"));
+    let known = "198.51.100.7:5060";
+    assert_eq!(rig.feed_one(known, reg(known, 10)).brief(), format!("200 {known}"));
+    let call = from_to("INVITE", "sip:12015550123@office.example", "k1", known, "");
+    one(&rig.feed(known, call), &format!("INVITE {GATEWAY}"));
 }
 
 /// What the proxy asks for passes untouched; in an outage nobody is asked but by who can check the answer, and never told 403.
