@@ -21,6 +21,8 @@
 //! Bindings outlive a restart where [`registrar.store`](config::Registrar::store) is set: keep each [`Action::Store`], and tell them as
 //! [`Event::Restored`] behind step 2.
 //!
+//! The configuration may change at run time, by [`Sas::reconfigure`]: no registration and no call is lost for it.
+//!
 //! # The way home
 //!
 //! After an outage phones go home by the short lifetime that they were granted in it, at the pace of
