@@ -83,7 +83,7 @@ impl Feed {
         let shared = Arc::clone(&buffer);
         std::thread::spawn(move || {
             // Nobody reads any more: calls go on.
-            if let Err(error) = shared.write_to(&mut io::stdout().lock()) {
+            if let Err(error) = shared.write_to(&mut io::stdout()) {
                 tracing::warn!("standard output is closed, no more notices there: {error}");
             }
             shared.close();
@@ -108,6 +108,13 @@ impl Feed {
         self.buffer.close();
         // An error either way: the end of the writer, or of our patience.
         let _ = self.ended.recv_timeout(PATIENCE);
+    }
+}
+
+/// The writer ends with who has told it.
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.buffer.close();
     }
 }
 
