@@ -64,9 +64,9 @@ impl Site {
         }
     }
 
-    /// Whether proxies, gateways or others that requests go to have names.
+    /// Whether proxies, gateways or others that requests go to have names, or numbers are looked for there.
     pub(crate) fn asks_dns(&self) -> bool {
-        self.config.targets().any(|target| !target.is_resolved())
+        self.config.sas.number_mapping.is_some() || self.config.targets().any(|target| !target.is_resolved())
     }
 
     /// The one line about something wrong in the file.

@@ -87,14 +87,13 @@ impl Gateway {
     fn try_reload(&mut self) -> Result<(Vec<String>, Option<Answers>), String> {
         let site = self.running.read()?;
         let untaken = self.running.untaken(&site.fixed);
-        let mut answers = None;
-        if self.dns.is_none() && site.asks_dns() {
-            let (dns, started) = start_dns(&site).map_err(|error| site.wrong_dns(&error))?;
-            (self.dns, answers) = (Some(dns), Some(started));
-        }
+        let starts = self.dns.is_none() && site.asks_dns();
+        let dns = starts.then(|| start_dns(&site)).transpose().map_err(|error| site.wrong_dns(&error))?;
         let now = self.now();
         let reconfigured = self.sas.reconfigure(now, site.config.clone());
         let mut actions = reconfigured.map_err(|error| site.wrong(&error))?;
+        let (dns, answers) = dns.unzip();
+        self.dns = self.dns.take().or(dns);
         if let Some(journal) = &mut self.journal {
             journal.reconfigured(now, &site.about);
         }

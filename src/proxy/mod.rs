@@ -182,6 +182,12 @@ impl Proxy {
         invites.map(|(invite, _)| invite).collect()
     }
 
+    /// Whether a target that counts has the request, and works on it.
+    pub(crate) fn has_begun(&self, id: ContextId) -> bool {
+        let begun = |branch: &Branch| !branch.is_abandoned && branch.state == BranchState::Proceeding;
+        self.contexts.get(id.0).is_some_and(|context| context.branches.iter().any(begun))
+    }
+
     /// The INVITEs that their callers have cancelled and that wait for what comes of it, each with its Reason.
     pub(crate) fn cancelled(&self) -> impl Iterator<Item = (ServerId, &str)> {
         let open = self.contexts.iter().map(|(_, context)| context).filter(|context| !context.is_answered);

@@ -165,6 +165,12 @@ impl Target {
         }
         if let Some(first) = binding.path().next() {
             target.follow_path(&NameAddr::parse(first).ok()?, view)?;
+            // Nobody makes a gateway of the branch's his own phone: it would carry whatever Contact it is sent to.
+            let is_foreign =
+                |server: &config::Target| server.is_at(target.address) && !server.is_on(binding.source.ip());
+            if view.config.targets().any(is_foreign) {
+                return None;
+            }
             target.routes = binding.path().map(Box::from).collect();
         }
         // A contact that names us would have us call ourselves.

@@ -61,7 +61,7 @@ impl Sas {
         let Ok(via) = read.via() else {
             return self.on_dropped(from, out);
         };
-        if self.is_ignored(&request) {
+        if self.is_ignored(&request) && !self.transactions.has(&request, via) {
             return self.send_home(&request, &read, from, out);
         }
         if request.method() == Method::Register {

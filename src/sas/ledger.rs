@@ -80,6 +80,11 @@ impl Ledger {
         }
     }
 
+    /// Users have other keys now: of those who are not bound any more nobody knows which.
+    pub(super) fn on_rekeyed(&mut self) {
+        self.strays.clear();
+    }
+
     /// The proxy is lost: who has not come home need not.
     pub(super) fn on_loss(&mut self) {
         *self = Self::default();

@@ -34,8 +34,8 @@ const OURS: u64 = 1 << 63;
 #[derive(Debug, Default)]
 pub(super) struct Mappings {
     numbers: BTreeMap<Number, Known>,
-    /// In the order in which they came, since all may wait equally long.
-    waiting: BTreeMap<u64, Waiting>,
+    /// By when they have waited long enough, then in the order in which they came.
+    waiting: BTreeMap<Key, Waiting>,
     serial: u64,
     /// Nothing is asked before that.
     quiet_until: Instant,
@@ -59,10 +59,11 @@ impl Known {
     }
 }
 
+type Key = (Instant, u64);
+
 #[derive(Debug)]
 struct Waiting {
     number: Number,
-    until: Instant,
     call: Call,
 }
 
@@ -77,7 +78,7 @@ enum Call {
 impl Mappings {
     /// When the first call has waited long enough.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        self.waiting.first_key_value().map(|(_, waiting)| waiting.until)
+        self.waiting.first_key_value().map(|((until, _), _)| *until)
     }
 
     /// Whether an answer to `query` is for us.
@@ -99,7 +100,7 @@ impl Mappings {
         }
     }
 
-    fn arrivals(&self) -> impl Iterator<Item = (u64, &Arrival)> {
+    fn arrivals(&self) -> impl Iterator<Item = (Key, &Arrival)> {
         self.waiting.iter().filter_map(|(key, waiting)| match &waiting.call {
             Call::New(arrival) => Some((*key, &**arrival)),
             Call::Rescued(..) => None,
@@ -112,12 +113,22 @@ impl Mappings {
         of_it.map(|(_, waiting)| waiting.call).collect()
     }
 
-    /// Makes room for one more number. Whether there is any.
+    /// Makes room for one more number: the answer that is good for the shortest time goes. Whether there is any.
     fn has_room(&mut self, now: Instant) -> bool {
         if self.numbers.len() >= MAX_NUMBERS {
             self.numbers.retain(|_, known| known.until() > now);
         }
+        if self.numbers.len() >= MAX_NUMBERS {
+            let answered = self.numbers.iter().filter(|(_, known)| matches!(known, Known::Answered(..)));
+            let first = answered.min_by_key(|(_, known)| known.until()).map(|(number, _)| number.clone());
+            first.and_then(|number| self.numbers.remove(&number));
+        }
         self.numbers.len() < MAX_NUMBERS
+    }
+
+    /// Whether the DNS may be asked, and waited for.
+    fn may_ask(&self, now: Instant) -> bool {
+        self.quiet_until <= now
     }
 }
 
@@ -135,6 +146,10 @@ impl Sas {
         kind: SilenceKind,
         out: &mut Actions,
     ) {
+        // It is this that it waits for now, and for nothing twice.
+        self.proxy.on_taken(self.world.now, context);
+        let is_it = |call: &Call| matches!(call, Call::Rescued(other, _) if *other == context);
+        self.mappings.waiting.retain(|_, waiting| !is_it(&waiting.call));
         self.map(number, Call::Rescued(context, kind), out);
     }
 
@@ -144,7 +159,7 @@ impl Sas {
         if let Some(Known::Answered(mapped, _)) = known {
             let mapped = mapped.clone();
             self.on_mapped(call, mapped.as_ref(), out);
-        } else if known.is_some() || self.ask_for(&number, out) {
+        } else if (known.is_some() && self.mappings.may_ask(now)) || self.ask_for(&number, out) {
             self.wait(number, call, out);
         } else {
             self.on_mapped(call, None, out);
@@ -156,8 +171,7 @@ impl Sas {
         let now = self.world.now;
         let mapping = self.world.config.sas.number_mapping.as_ref();
         let name = mapping.and_then(|mapping| Name::parse(&number.domain(&mapping.suffix)));
-        let (Some(name), true) = (name, self.mappings.quiet_until <= now && self.mappings.has_room(now))
-        else {
+        let (Some(name), true) = (name, self.mappings.may_ask(now) && self.mappings.has_room(now)) else {
             return false;
         };
         self.mappings.serial += 1;
@@ -177,7 +191,7 @@ impl Sas {
             self.transactions.respond(&mut self.world.ctx(out), arrival.server, 100, trying.clone());
         }
         self.mappings.serial += 1;
-        self.mappings.waiting.insert(self.mappings.serial, Waiting { number, until, call });
+        self.mappings.waiting.insert((until, self.mappings.serial), Waiting { number, call });
     }
 
     /// Another configuration is in force. Where numbers are asked for elsewhere now, what is known of them means nothing any more, and
@@ -263,16 +277,16 @@ impl Sas {
         out: &mut Actions,
     ) {
         let calls = self.mappings.take_all(&number);
+        self.mappings.numbers.insert(number, Known::Answered(mapped.clone(), until));
         for call in calls {
             self.on_mapped(call, mapped.as_ref(), out);
         }
-        self.mappings.numbers.insert(number, Known::Answered(mapped, until));
     }
 
     /// Those who have waited long enough go on without an answer.
     pub(super) fn tell_mappings(&mut self, out: &mut Actions) {
         let now = self.world.now;
-        while let Some(first) = self.mappings.waiting.first_entry().filter(|first| first.get().until <= now) {
+        while let Some(first) = self.mappings.waiting.first_entry().filter(|first| first.key().0 <= now) {
             let call = first.remove().call;
             self.mappings.quiet_until = now + QUIET;
             self.on_mapped(call, None, out);
@@ -283,6 +297,8 @@ impl Sas {
         let mapping = mapped.map_or(Mapping::None, Mapping::To);
         match call {
             Call::New(arrival) => self.relay_mapped(*arrival, mapping, out),
+            // The proxy has taken it on meanwhile.
+            Call::Rescued(context, _) if self.proxy.has_begun(context) => {}
             Call::Rescued(context, kind) => {
                 if let Some(silence) = self.rescue_mapped(context, kind, mapping, out) {
                     self.on_silence(silence, out);

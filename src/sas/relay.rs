@@ -383,10 +383,15 @@ impl Sas {
         out: &mut Actions,
     ) -> Option<Silence> {
         let relayed = self.proxy.relayed(context)?;
-        if relayed.is_answered || relayed.is_cancelled {
+        if relayed.is_answered || (relayed.is_cancelled && self.proxy.is_pending(context)) {
             return None;
         }
         let (request, from, source) = (relayed.request.clone(), relayed.source, relayed.source_kind);
+        if relayed.is_cancelled {
+            // The caller has hung up while ENUM was asked, and nobody is there to say so.
+            self.answer_relayed(context, &request, from, &Fault::new(487), out);
+            return None;
+        }
         // Suspect is not lost: the proxy may yet know better than to refuse.
         let waits = kind == SilenceKind::Impatient && self.mode.state() == State::Normal;
         if request.method() == Method::Register {
@@ -406,7 +411,10 @@ impl Sas {
             self.proxy.wait_on(context);
             return None;
         }
-        if let Err(away) = self.admit(&request, from, source) {
+        // Who has been let in to wait for ENUM has shown his password: a nonce count is good once.
+        if matches!(mapping, Mapping::Unasked)
+            && let Err(away) = self.admit(&request, from, source)
+        {
             self.turn_away(context, &request, away, waits, out);
             return None;
         }

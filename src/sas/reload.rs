@@ -69,6 +69,9 @@ impl Sas {
         let before = std::mem::replace(&mut self.world.home, home);
         let World { config, home, now, .. } = &self.world;
         let rekeyed = self.registrar.reconfigure(*now, config, &before, home);
+        if !rekeyed.is_empty() {
+            self.world.ledger.on_rekeyed();
+        }
         self.world.store_changes(&rekeyed, out);
         before.is_same_as(&self.world.home)
     }

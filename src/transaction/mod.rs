@@ -168,6 +168,11 @@ impl Transactions {
         }
     }
 
+    /// Whether `request`, with its topmost `via`, belongs to one that is alive.
+    pub(crate) fn has(&self, request: &Request, via: &Via<'_>) -> bool {
+        self.server_keys.get(self.hasher.server_key(request, Some(via))).is_some()
+    }
+
     /// How many are alive.
     pub(crate) fn len(&self) -> usize {
         self.servers.len() + self.clients.len()

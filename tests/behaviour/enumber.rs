@@ -91,6 +91,8 @@ fn a_dns_that_is_silent_keeps_one_call_waiting_for_its_time_and_the_next_one_not
     one(&rig.run(millis(1)), &format!("INVITE {GATEWAY}"));
     let other = rig.feed(ALICE, request("INVITE", "sip:+4930123456@office.example", "c2"));
     one(&other, &format!("INVITE {GATEWAY}"));
+    let again = call(&mut rig, "c1b");
+    one(&again, &format!("INVITE {GATEWAY}"));
     rig.run(secs(31));
     let later = rig.feed(ALICE, request("INVITE", "sip:+4930123456@office.example", "c3"));
     assert_eq!(briefs(&later), [format!("100 {ALICE}")], "it may be there again");
@@ -153,6 +155,56 @@ fn a_rescued_call_asks_too_and_the_proxy_may_answer_meanwhile() {
         let sent = rig.event(Event::Resolved { query, answer });
         assert_eq!(of(&sent, "INVITE").len(), usize::from(!proxy_answers), "{sent:#?}");
     }
+}
+
+/// ICMP, and then the patience of the same call.
+#[test]
+fn a_call_that_is_rescued_for_two_reasons_waits_once() {
+    let mut rig = Rig::with(asks);
+    rig.dns_is_up = false;
+    call(&mut rig, "c1");
+    rig.cut();
+    rig.failed(PROXY);
+    assert_eq!(asked(&rig), 1);
+    let sent = rig.run(secs(5));
+    let branches: BTreeSet<_> = of(&sent, "INVITE").iter().map(|invite| invite.header("Via")).collect();
+    assert_eq!(branches.len(), 1, "{sent:#?}");
+}
+
+/// A proxy that is merely slow keeps the call.
+#[test]
+fn a_proxy_that_rings_while_enum_is_asked_is_left_in_peace() {
+    let mut rig = Rig::with(asks);
+    rig.dns_is_up = false;
+    let first = one(&call(&mut rig, "c1"), &format!("INVITE {PROXY}")).clone();
+    rig.run(millis(2_100));
+    assert_eq!(asked(&rig), 1);
+    rig.feed(PROXY, first.answer(180, ""));
+    let sent = rig.run(secs(20));
+    assert!(of(&sent, "INVITE").is_empty() && of(&sent, "CANCEL").is_empty(), "{sent:#?}");
+}
+
+#[test]
+fn who_hangs_up_while_enum_is_asked_for_a_rescued_call_is_answered() {
+    let mut rig = Rig::with(asks);
+    rig.dns_is_up = false;
+    call(&mut rig, "c1");
+    rig.cut();
+    rig.failed(PROXY);
+    let invite = request("INVITE", CALL, "c1");
+    one(&rig.feed(ALICE, same_transaction(&invite, "CANCEL")), &format!("200 {ALICE}"));
+    one(&rig.run(secs(3)), &format!("487 {ALICE}"));
+    rig.feed(ALICE, same_transaction(&invite, "ACK"));
+    rig.drain();
+}
+
+/// Nor does he who may not call out.
+#[test]
+fn a_stranger_has_nothing_asked() {
+    const STRANGER: &str = "198.51.100.66:5060";
+    let mut rig = Rig::lost_with(asks);
+    let refused = rig.feed_one(STRANGER, from_to("INVITE", CALL, "s1", STRANGER, ""));
+    assert_eq!((refused.brief(), asked(&rig)), (format!("403 {STRANGER}"), 0));
 }
 
 #[test]

@@ -262,3 +262,15 @@ fn a_branch_that_is_always_alone_asks_by_networks() {
     assert_eq!(outcome(&mut rig, "stranger", STRANGER, OUTSIDE, "c2"), NOT_OUT);
     assert_eq!(outcome(&mut rig, "alice", ALICE, OUTSIDE, "c3"), NOT_OUT);
 }
+
+/// A Path leads where it says, and a Contact is what the gateway would be asked for.
+#[test]
+fn nobody_makes_the_gateway_a_phone_of_his_own() {
+    const STRANGER: &str = "198.51.100.66:5060";
+    let mut rig = Rig::lost();
+    let lines =
+        format!("Contact: <sip:0900123@far.example>\r\nPath: <sip:{GATEWAY};lr>\r\nSupported: path\r\n");
+    rig.feed(STRANGER, register("x", STRANGER, &lines, 1));
+    let sent = rig.feed(STRANGER, from_to("INVITE", "sip:x@office.example", "s1", STRANGER, ""));
+    assert!(sent.iter().all(|sent| sent.to != address(GATEWAY)), "{sent:#?}");
+}
