@@ -165,16 +165,12 @@ fn emergency_call(
         if table::in_force(query, view) { (by_table, Vec::new()) } else { (Vec::new(), by_table) };
     groups.extend(by_table);
     groups.extend(redundant_sas(query, view, plain, &mut reasons));
-    if query.source != Source::Proxy && to_proxies {
-        let reachable: Vec<usize> = view.upstream.candidates().map(|id| id.0).collect();
-        let lost = (0..view.config.proxies().len()).filter(|index| !reachable.contains(index));
-        let targets = |index: &usize| Target::proxy(*index, uri, view);
-        groups.extend(reachable.iter().flat_map(targets));
-        groups.extend(at_last);
-        groups.extend(lost.flat_map(|index| targets(&index)));
-    } else {
-        groups.extend(at_last);
-    }
+    let proxies = if query.source != Source::Proxy && to_proxies { view.config.proxies().len() } else { 0 };
+    let reachable: Vec<_> = view.upstream.candidates().map(|id| id.0).filter(|id| *id < proxies).collect();
+    let lost = (0..proxies).filter(|id| !reachable.contains(id));
+    groups.extend(reachable.iter().flat_map(|id| Target::proxy(*id, uri, view)));
+    groups.extend(at_last);
+    groups.extend(lost.flat_map(|id| Target::proxy(id, uri, view)));
     if groups.is_empty() {
         return decision(Outcome::Answer(404), Step::EmergencyNumber, reasons, 0);
     }

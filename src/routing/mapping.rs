@@ -1,7 +1,7 @@
 //! Where ENUM leads (`sas.md` 4.4 step 8).
 
 use super::initial::database_groups;
-use super::{Hop, Outcome, Query, Source, Target, View, as_request_uri};
+use super::{Hop, Outcome, Query, Target, View, as_request_uri};
 use crate::dialplan::{Number, number_of};
 use crate::headers::Method;
 use crate::transport::Transport;
@@ -41,8 +41,7 @@ impl MappedNumber {
 
 /// The question, where `uri` is called, ENUM is on, knows such numbers, and was not asked. Who may not call out asks nothing.
 pub(super) fn question(query: &Query<'_>, view: &View<'_>, uri: &Uri<'_>) -> Option<Outcome> {
-    let is_asked = query.is_emergency() && query.source == Source::User;
-    let may_call_out = !is_asked || query.trust >= view.config.trust.call_out;
+    let may_call_out = !query.asks_trust() || query.trust >= view.config.trust.call_out;
     let is_unasked = matches!(query.mapping, Mapping::Unasked);
     let is_open = is_unasked && may_call_out && view.config.sas.number_mapping.is_some();
     let number = Some(uri).filter(|_| is_open && query.request.method() == Method::Invite).map(number_of)?;

@@ -85,6 +85,11 @@ impl Query<'_> {
     const fn is_emergency(&self) -> bool {
         self.rescue || matches!(self.state, State::Emergency)
     }
+
+    /// Whether it counts how far the sender is trusted: where the branch serves itself, of its phones.
+    const fn asks_trust(&self) -> bool {
+        self.is_emergency() && matches!(self.source, Source::User)
+    }
 }
 
 /// What a decision rests on.

@@ -1,12 +1,11 @@
 //! What a phone may do where the branch serves itself, by how far it is trusted (`sas.md` 7.6).
 
-use super::{Decision, Hop, Outcome, Query, Reason, Source, Step, Target, View};
+use super::{Decision, Hop, Outcome, Query, Reason, Step, Target, View};
 use crate::config::Trust;
 
 /// `decision` without the targets that its sender is not trusted enough for; where none is left, 403. Emergency calls pass.
 pub(super) fn restrict(query: &Query<'_>, view: &View<'_>, mut decision: Decision) -> Decision {
-    let is_asked =
-        query.is_emergency() && query.source == Source::User && decision.step != Step::EmergencyNumber;
+    let is_asked = query.asks_trust() && decision.step != Step::EmergencyNumber;
     let Outcome::Forward(groups) = &mut decision.outcome else {
         return decision;
     };

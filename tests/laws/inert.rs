@@ -2,8 +2,6 @@
 
 use crate::hold;
 use crate::life::{Site, life};
-use crate::support::*;
-use sip_survivability::mode::State;
 
 #[test]
 fn dropped_actions_are_lost_packets() {
@@ -19,14 +17,6 @@ fn dropped_actions_are_lost_packets() {
         if life.site == Site::AlwaysEmergency {
             return;
         }
-        // The longest dwell is five minutes, and a phone tries again each ten seconds.
-        lived.branch.until_state(State::Normal, secs(330));
-        lived.branch.net.run_for(secs(60));
-        let (alice, bob) = (lived.branch.alice(), lived.branch.bob());
-        lived.branch.net.act(bob, |bob, io| bob.register(io));
-        lived.branch.net.run_for(secs(40));
-        let call = lived.branch.talk(alice, "bob");
-        lived.branch.hang_up(alice, call);
-        lived.branch.until(alice, call, CallState::Ended(End::HungUp(Some(200))), secs(2));
+        lived.comes_home();
     });
 }

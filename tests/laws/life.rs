@@ -3,6 +3,7 @@
 use crate::support::*;
 use proptest::prelude::*;
 use sip_survivability::config::{EnteringEmergency, Settings, SurvivabilityMode};
+use sip_survivability::mode::State;
 use sip_survivability::time::Instant;
 
 pub const PHONES: usize = 3;
@@ -340,6 +341,20 @@ impl Lived {
             self.take(&Step::PlugIn(phone));
             self.take(&Step::PhoneAnswers(phone, Answer::After(millis(500))));
         }
+    }
+
+    /// Once all is well the state is normal again, and phones call each other.
+    pub fn comes_home(&mut self) {
+        let branch = &mut self.branch;
+        // The longest dwell is five minutes, and a phone tries again each ten seconds.
+        branch.until_state(State::Normal, secs(330));
+        branch.net.run_for(secs(60));
+        let (alice, bob) = (branch.alice(), branch.bob());
+        branch.net.act(bob, |bob, io| bob.register(io));
+        branch.net.run_for(secs(40));
+        let call = branch.talk(alice, "bob");
+        branch.hang_up(alice, call);
+        branch.until(alice, call, CallState::Ended(End::HungUp(Some(200))), secs(2));
     }
 
     /// What the core told that is like `what`, as far as it is wanted.

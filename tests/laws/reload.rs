@@ -3,13 +3,11 @@
 use crate::hold;
 use crate::life::{Life, Lived, Site, life};
 use crate::support::branch::{self, sas_seed};
-use crate::support::*;
 use crate::survival::ensure_all_answered_once;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sip_survivability::config::{BindingMode, Config};
 use sip_survivability::journal::{Reader, Told, Writer};
-use sip_survivability::mode::State;
 use sip_survivability::time::Instant;
 use sip_survivability::{Action, Notice, Sas};
 
@@ -122,15 +120,7 @@ fn after_any_reloads_the_branch_comes_home() {
     hold(32, changing(5), |(life, changes)| {
         let mut lived = live(life, changes);
         lived.recover();
-        // The longest dwell is five minutes.
-        lived.branch.until_state(State::Normal, secs(330));
-        lived.branch.net.run_for(secs(60));
-        let (alice, bob) = (lived.branch.alice(), lived.branch.bob());
-        lived.branch.net.act(bob, |bob, io| bob.register(io));
-        lived.branch.net.run_for(secs(40));
-        let call = lived.branch.talk(alice, "bob");
-        lived.branch.hang_up(alice, call);
-        lived.branch.until(alice, call, CallState::Ended(End::HungUp(Some(200))), secs(2));
+        lived.comes_home();
     });
 }
 
